@@ -1,0 +1,3 @@
+//! Downloads and unpacking from a loopback server, with faults.
+
+mod support;

@@ -1,0 +1,3 @@
+//! Pages and metadata from a loopback server.
+
+mod support;

@@ -1,0 +1,3 @@
+//! Environments, plans and transactions.
+
+mod support;

@@ -1,0 +1,3 @@
+//! The check after install.
+
+mod support;

@@ -1,0 +1,3 @@
+//! Detection against stub libraries and made-up system files.
+
+mod support;

@@ -1,0 +1,3 @@
+//! The solver against scenarios and an in-memory catalog.
+
+mod support;

@@ -1,0 +1,1 @@
+//! Each command joins the stages to one answer. `Args`, `Host` → `ExitStatus`.

@@ -1,0 +1,97 @@
+//! The door to the process's surroundings: variables, working directory, the root that system files are read under.
+#![allow(clippy::disallowed_methods, reason = "this is the one place that asks the process itself")]
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+/// The surroundings of the process, read once; tests make their own.
+#[derive(Debug, Clone)]
+pub struct Host {
+    variables: BTreeMap<OsString, OsString>,
+    working_directory: PathBuf,
+    root: PathBuf,
+    /// Whether stdin can answer a question.
+    pub interactive: bool,
+    /// Whether stderr is a terminal, where progress bars can be drawn.
+    pub stderr_is_terminal: bool,
+}
+
+impl Host {
+    /// The real process.
+    pub fn of_process() -> std::io::Result<Self> {
+        Ok(Self {
+            variables: std::env::vars_os().collect(),
+            working_directory: std::env::current_dir()?,
+            root: PathBuf::from("/"),
+            interactive: std::io::stdin().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+        })
+    }
+
+    /// Surroundings made up by a test: system files lie under `root`.
+    pub fn with(root: &Path, working_directory: &Path, variables: &[(&str, &str)]) -> Self {
+        Self {
+            variables: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            working_directory: working_directory.to_owned(),
+            root: root.to_owned(),
+            interactive: false,
+            stderr_is_terminal: false,
+        }
+    }
+
+    /// A variable's value; one that is set but empty counts as not set, as pip and uv take it.
+    pub fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// A variable's value as text; `None` when it is not set, empty or not Unicode.
+    pub fn text_variable(&self, name: &str) -> Option<&str> {
+        self.variable(name).and_then(OsStr::to_str)
+    }
+
+    /// All variables, for child processes.
+    pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.variables.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+
+    /// The working directory.
+    pub fn working_directory(&self) -> &Path {
+        &self.working_directory
+    }
+
+    /// A path typed by the user, made absolute against the working directory.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        self.working_directory.join(path)
+    }
+
+    /// Where the system file `path` (absolute) lies: `/proc/…` under the root.
+    pub fn system_path(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// The user's home directory.
+    pub fn home(&self) -> Option<PathBuf> {
+        let name = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+        self.variable(name).map(PathBuf::from)
+    }
+
+    /// The directories of `PATH`, in order.
+    pub fn search_path(&self) -> Vec<PathBuf> {
+        self.variable("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn system_paths_lie_under_the_root_and_empty_variables_are_unset() {
+        let host = Host::with(Path::new("/fake"), Path::new("/work"), &[("A", ""), ("B", "b")]);
+        assert_eq!(host.system_path("/proc/version"), Path::new("/fake/proc/version"));
+        assert_eq!(host.absolute(Path::new("x")), Path::new("/work/x"));
+        assert_eq!((host.variable("A"), host.text_variable("B")), (None, Some("b")));
+    }
+}

@@ -1,0 +1,1 @@
+//! What the system's loader will do, and does, with torch's libraries. `Environment` → `LoadReport`.

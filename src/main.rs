@@ -1,0 +1,2 @@
+//! The `torchfix` program.
+fn main() {}

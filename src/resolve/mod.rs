@@ -1,0 +1,1 @@
+//! One consistent set of wheels, or the proof that there is none. `Machine`, `Request`, catalog → `Resolution`.

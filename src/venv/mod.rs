@@ -1,0 +1,1 @@
+//! The virtual environment that is changed. `Host`, path → `Environment`.

@@ -1,0 +1,25 @@
+//! The nouns every stage shares, each parsed once at the edge and carried as a type.
+
+mod core_metadata;
+mod diagnostic;
+mod gpu;
+mod platform;
+mod sha256;
+mod tag;
+mod variant;
+mod wheel_name;
+
+pub use core_metadata::{CoreMetadata, MetadataError};
+pub use diagnostic::{Diagnostic, ExitStatus};
+pub use gpu::{CodeTarget, ComputeCapability, CudaVersion, DriverVersion, ParseGpuFactError};
+pub use pep440_rs::{Version, VersionSpecifiers};
+pub use pep508_rs::{ExtraName, PackageName};
+pub use platform::{Arch, GlibcVersion, Os, PlatformTag};
+pub use sha256::{ParseSha256Error, Sha256};
+pub use tag::{ParseTagError, Tag};
+pub use url::Url;
+pub use variant::{ParseVariantError, Variant};
+pub use wheel_name::{BuildTag, ParseWheelNameError, WheelName};
+
+/// A PEP 508 requirement: `torch[opt] >=2.6 ; sys_platform == "win32"`.
+pub type Requirement = pep508_rs::Requirement<Url>;
