@@ -1,2 +1,7 @@
 //! The `torchfix` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    torchfix::commands::run(std::env::args_os()).into()
+}

@@ -1,5 +1,11 @@
 //! What is asked for, every default settled.
 
+mod requirements;
+mod settle;
+
+pub use requirements::{RequirementsError, parse_requirement};
+pub use settle::{Defaults, RequestError, Settled};
+
 use crate::vocab::{Requirement, Url, Variant};
 
 /// What the user wants installed, and where it may come from; no later stage sees the command line.

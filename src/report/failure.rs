@@ -1,0 +1,35 @@
+//! How a command that failed says so.
+
+use serde_json::json;
+
+use super::output::{BOLD, CYAN, DIM, Output, RED, eprint_line};
+use crate::error::Error;
+
+/// Tells the error: on stderr what is wrong, why, and what to do; with JSON one error object on stdout as well.
+pub fn failure(output: Output, error: &Error) {
+    if output.json {
+        output.answer_json(&error_object(error));
+    }
+    let code = error.code();
+    eprint_line(&format!("{RED}error:{RED:#} {BOLD}{error}{BOLD:#} {DIM}[{code}]{DIM:#}"));
+    for cause in error.causes() {
+        eprint_line(&format!("  because: {cause}"));
+    }
+    for line in error.explanation() {
+        eprint_line(&format!("  {line}"));
+    }
+    for hint in error.hints() {
+        eprint_line(&format!("{CYAN}hint:{CYAN:#} {hint}"));
+    }
+}
+
+fn error_object(error: &Error) -> serde_json::Value {
+    json!({
+        "schema": "torchfix.error/1",
+        "code": error.code(),
+        "message": error.to_string(),
+        "causes": error.causes(),
+        "explanation": error.explanation(),
+        "hints": error.hints(),
+    })
+}
