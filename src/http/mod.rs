@@ -1,1 +1,23 @@
 //! The network: one client a process, with proxies, TLS, credentials, retries and ranges. `Host` → `Client`.
+
+mod body;
+mod client;
+mod credentials;
+mod error;
+mod local;
+mod page;
+mod page_cache;
+mod proxy;
+mod range;
+mod retry;
+mod tls;
+mod validator;
+
+pub use body::Body;
+pub use client::{Client, Options};
+pub use credentials::{redacted, without_credentials};
+pub use error::{HttpError, RedirectFault, Unreached, WrongRange};
+pub use page::PageBody;
+pub use page_cache::PageCache;
+pub use range::{ByteRange, Span};
+pub use validator::{ParseValidatorError, Validator};

@@ -1,0 +1,86 @@
+//! Pages and small files, read whole.
+
+use std::io::Read as _;
+use std::sync::Arc;
+
+use reqwest::Method;
+use reqwest::blocking::Response;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+
+use super::credentials::{redacted, without_credentials};
+use super::{Client, HttpError, PageCache, local};
+use crate::vocab::Url;
+
+/// The most that is read of a page, decompressed.
+pub(super) const LARGEST_PAGE: u64 = 64 << 20;
+
+/// A page, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageBody {
+    /// Where it came from, redirects followed, without credentials: what its relative links are relative to.
+    pub url: Url,
+    /// Its media type, as the server says.
+    pub content_type: Option<String>,
+    /// Its bytes, decompressed.
+    pub bytes: Arc<[u8]>,
+}
+
+impl Client {
+    /// A page, from the cache while it is fresh, else asked for anew or found unchanged.
+    ///
+    /// With the network forbidden what the cache holds is taken, however old.
+    pub fn page(&self, url: &Url, accept: &str, cache: &PageCache) -> Result<PageBody, HttpError> {
+        if url.scheme() == "file" { local_page(url) } else { cache.page(self, url, accept) }
+    }
+
+    /// A small file of at most `limit` bytes, past any cache.
+    pub fn file(&self, url: &Url, limit: u64) -> Result<PageBody, HttpError> {
+        if url.scheme() == "file" {
+            return local_page(url);
+        }
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]);
+        let (response, url) = self.send(&Method::GET, url, &headers)?;
+        match response.status().as_u16() {
+            200 => self.read(response, &url, limit),
+            status => Err(HttpError::Status { url: redacted(&url), status }),
+        }
+    }
+
+    /// Reads an answer whole, up to the limit.
+    pub(super) fn read(&self, response: Response, url: &Url, limit: u64) -> Result<PageBody, HttpError> {
+        let content_type =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        let mut bytes = Vec::new();
+        response.take(limit + 1).read_to_end(&mut bytes).map_err(|error| self.read_error(url, error))?;
+        if bytes.len() as u64 > limit {
+            return Err(HttpError::TooLarge { url: redacted(url), limit });
+        }
+        Ok(PageBody { url: without_credentials(url), content_type, bytes: bytes.into() })
+    }
+}
+
+/// A page of an index that lies on this machine: the file, or `index.html` in the folder.
+fn local_page(url: &Url) -> Result<PageBody, HttpError> {
+    let folder = fs_err::metadata(local::path(url)?).is_ok_and(|metadata| metadata.is_dir());
+    let file = if folder {
+        let mut file = url.clone();
+        if let Ok(mut segments) = file.path_segments_mut() {
+            segments.pop_if_empty().push("index.html");
+        }
+        file
+    } else {
+        url.clone()
+    };
+    let (_, content) = local::open(&file, None)?;
+    let mut bytes = Vec::new();
+    content
+        .take(LARGEST_PAGE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| HttpError::LocalFile { url: redacted(&file), source: Arc::new(error) })?;
+    if bytes.len() as u64 > LARGEST_PAGE {
+        return Err(HttpError::TooLarge { url: redacted(&file), limit: LARGEST_PAGE });
+    }
+    let json = file.path().ends_with(".json");
+    let content_type = if json { "application/vnd.pypi.simple.v1+json" } else { "text/html" };
+    Ok(PageBody { url: file, content_type: Some(content_type.to_owned()), bytes: bytes.into() })
+}
