@@ -1,0 +1,198 @@
+//! RECORD: the list of an installed distribution's files.
+//!
+//! <https://packaging.python.org/en/latest/specifications/recording-installed-packages/>
+
+/// One line of a RECORD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordEntry {
+    /// The file: absolute, or relative to the folder that holds the `dist-info`; `/` between components.
+    pub path: String,
+    /// Its hash, `sha256=…`; empty where none is given.
+    pub hash: String,
+    /// Its size in bytes, where given.
+    pub size: Option<u64>,
+}
+
+/// A RECORD that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Not UTF-8.
+    #[error("it is not UTF-8")]
+    Encoding,
+    /// A quoted field has no end.
+    #[error("a quoted field that begins on line {line} has no end")]
+    OpenQuote {
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// A size is not a number.
+    #[error("`{path}` has the size `{size}`")]
+    Size {
+        /// The file.
+        path: String,
+        /// What stands where its size should.
+        size: String,
+    },
+}
+
+/// Parses a RECORD: CSV as Python's `csv` module writes it, lines without a path passed over.
+pub fn parse_record(bytes: &[u8]) -> Result<Vec<RecordEntry>, RecordError> {
+    let text = str::from_utf8(bytes).map_err(|_| RecordError::Encoding)?;
+    let mut rows = Rows { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
+    let mut entries = Vec::new();
+    while let Some([path, hash, size]) = rows.next_row()? {
+        if path.is_empty() {
+            continue;
+        }
+        let size = match size.trim() {
+            "" => None,
+            digits => match digits.parse() {
+                Ok(size) => Some(size),
+                Err(_) => return Err(RecordError::Size { path, size }),
+            },
+        };
+        entries.push(RecordEntry { path, hash, size });
+    }
+    Ok(entries)
+}
+
+/// Writes a RECORD, in the order given.
+pub fn write_record<'a>(entries: impl IntoIterator<Item = &'a RecordEntry>) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for RecordEntry { path, hash, size } in entries {
+        push_field(&mut text, path);
+        text.push(',');
+        push_field(&mut text, hash);
+        text.push(',');
+        if let Some(size) = size {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{size}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn push_field(text: &mut String, field: &str) {
+    if field.contains(['"', ',', '\n', '\r']) {
+        text.push('"');
+        text.push_str(&field.replace('"', "\"\""));
+        text.push('"');
+    } else {
+        text.push_str(field);
+    }
+}
+
+struct Rows<'a> {
+    rest: &'a str,
+    line: usize,
+}
+
+impl Rows<'_> {
+    /// The first three fields of the next row; what a row has beyond them is passed over.
+    fn next_row(&mut self) -> Result<Option<[String; 3]>, RecordError> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let mut row = [String::new(), String::new(), String::new()];
+        for index in 0.. {
+            let (field, last) = self.next_field()?;
+            if let Some(place) = row.get_mut(index) {
+                *place = field;
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(Some(row))
+    }
+
+    /// The next field, and whether its row ends with it.
+    fn next_field(&mut self) -> Result<(String, bool), RecordError> {
+        let mut field = String::new();
+        if let Some(quoted) = self.rest.strip_prefix('"') {
+            self.rest = self.quoted(quoted, &mut field)?;
+        }
+        let end = self.rest.find([',', '\n']).unwrap_or(self.rest.len());
+        let plain = &self.rest[..end];
+        let separator = self.rest.as_bytes().get(end);
+        self.rest = &self.rest[(end + 1).min(self.rest.len())..];
+        if separator == Some(&b',') {
+            field.push_str(plain);
+            return Ok((field, false));
+        }
+        self.line += 1;
+        field.push_str(plain.strip_suffix('\r').unwrap_or(plain));
+        Ok((field, true))
+    }
+
+    /// Takes a quoted field up to its closing quote; `""` stands for one quote.
+    fn quoted<'a>(&mut self, mut rest: &'a str, field: &mut String) -> Result<&'a str, RecordError> {
+        let line = self.line;
+        loop {
+            let Some(end) = rest.find('"') else { return Err(RecordError::OpenQuote { line }) };
+            field.push_str(&rest[..end]);
+            self.line += rest[..end].matches('\n').count();
+            rest = &rest[end + 1..];
+            match rest.strip_prefix('"') {
+                Some(after) => {
+                    field.push('"');
+                    rest = after;
+                }
+                None => return Ok(rest),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn entry(path: &str, hash: &str, size: Option<u64>) -> RecordEntry {
+        RecordEntry { path: path.to_owned(), hash: hash.to_owned(), size }
+    }
+
+    #[test]
+    fn lines_as_pip_and_as_wheel_write_them() {
+        let text = b"a/b.py,sha256=x,12\r\n\"odd, \"\"name\"\".py\",sha256=y,0\n\n../../../bin/t,,\na-1.dist-info/RECORD,,\nlast,sha256=z,3";
+        assert_eq!(
+            parse_record(text).unwrap(),
+            [
+                entry("a/b.py", "sha256=x", Some(12)),
+                entry("odd, \"name\".py", "sha256=y", Some(0)),
+                entry("../../../bin/t", "", None),
+                entry("a-1.dist-info/RECORD", "", None),
+                entry("last", "sha256=z", Some(3)),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert_eq!(parse_record(b"a,,\n\"b,,\n"), Err(RecordError::OpenQuote { line: 2 }));
+        assert_eq!(parse_record(b"\xff,,\n"), Err(RecordError::Encoding));
+        assert!(matches!(parse_record(b"a,,many\n"), Err(RecordError::Size { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(rows in prop::collection::vec(("[^\0]{1,12}", "[a-z=\",]{0,9}", any::<Option<u64>>()), 0..8)) {
+            let entries: Vec<_> = rows.iter().filter(|row| !row.0.starts_with('\u{feff}')).map(|(path, hash, size)| entry(path, hash, *size)).collect();
+            prop_assert_eq!(parse_record(write_record(&entries).as_bytes()).unwrap(), entries);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = parse_record(&bytes);
+        }
+
+        #[test]
+        fn any_text_is_survived(text in "[a,\"\r\n0-9é]{0,40}") {
+            let _ = parse_record(text.as_bytes());
+        }
+    }
+}
