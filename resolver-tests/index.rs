@@ -1,3 +1,6 @@
-//! Pages and metadata from a loopback server.
+//! Pages, metadata and ranges from a loopback server.
 
 mod support;
+
+#[path = "index/transport.rs"]
+mod transport;

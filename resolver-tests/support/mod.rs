@@ -1,1 +1,7 @@
-//! What the test targets share.
+//! What the test targets share; each uses a part of it.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::format_push_string)]
+#![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::missing_panics_doc)]
+
+pub mod pages;
+pub mod server;
+pub mod wheels;

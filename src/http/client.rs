@@ -341,9 +341,11 @@ mod tests {
 
     #[test]
     fn time_outs_come_from_variables() {
-        let of = |variables| Options::of(&Host::with(Path::new("/"), Path::new("/"), variables));
-        let variables = [("PIP_DEFAULT_TIMEOUT", "60"), ("UV_HTTP_TIMEOUT", "7.5")];
-        assert_eq!(of(&variables).unwrap().stall_timeout, Duration::from_millis(7500));
+        let of = |variables: &[_]| Options::of(&Host::with(Path::new("/"), Path::new("/"), variables));
+        assert_eq!(
+            of(&[("PIP_DEFAULT_TIMEOUT", "60"), ("UV_HTTP_TIMEOUT", "7.5")]).unwrap().stall_timeout,
+            Duration::from_millis(7500)
+        );
         for bad in ["soon", "0", "-1", "nan", "1e300"] {
             let message = of(&[("UV_HTTP_TIMEOUT", bad)]).unwrap_err().to_string();
             assert!(message.contains("UV_HTTP_TIMEOUT"), "{message}");
