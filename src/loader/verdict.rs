@@ -1,0 +1,404 @@
+//! What a child Python saw when it used torch, and what that means.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// What the child was doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "stage", content = "subject", rename_all = "kebab-case")]
+pub enum Stage {
+    /// Starting the interpreter.
+    Start,
+    /// `import torch`.
+    Import,
+    /// Computing on a device: `cpu`, `cuda:0`.
+    Compute(String),
+    /// Asking for GPUs.
+    AskForGpus,
+    /// Opening a library.
+    Open(PathBuf),
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("starting the interpreter"),
+            Self::Import => f.write_str("importing torch"),
+            Self::Compute(device) => write!(f, "computing on {device}"),
+            Self::AskForGpus => f.write_str("asking CUDA for GPUs"),
+            Self::Open(library) => write!(f, "opening `{}`", library.display()),
+        }
+    }
+}
+
+/// How the child ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum LiveEnd {
+    /// It did all it was asked to do.
+    Finished,
+    /// The environment has no torch.
+    NoTorch,
+    /// A Python exception ended it.
+    Raised {
+        /// What it was doing.
+        during: Stage,
+        /// The exception, `ImportError: …`.
+        error: String,
+    },
+    /// It died.
+    Crashed {
+        /// What it was doing.
+        during: Stage,
+        /// The signal that killed it.
+        signal: Option<i32>,
+        /// Its exit status.
+        status: Option<i32>,
+    },
+    /// It took too long and was stopped.
+    TimedOut {
+        /// What it was doing.
+        during: Stage,
+        /// The time it had.
+        after: Duration,
+    },
+    /// It said something that is no part of the check.
+    Garbled {
+        /// What it was doing.
+        during: Stage,
+        /// The beginning of what it said.
+        said: String,
+    },
+}
+
+impl fmt::Display for LiveEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("the check finished"),
+            Self::NoTorch => f.write_str("there is no torch in this environment"),
+            Self::Raised { during, error } => write!(f, "{during} failed: {error}"),
+            Self::Crashed { during, signal: Some(signal), .. } => {
+                write!(f, "Python was killed by {} while {during}", SignalName(*signal))
+            }
+            Self::Crashed { during, status: Some(status), .. } => {
+                write!(f, "Python ended with status {status} while {during}")
+            }
+            Self::Crashed { during, .. } => write!(f, "Python ended while {during}"),
+            Self::TimedOut { during, after } => {
+                write!(f, "{during} was not done after {} seconds", after.as_secs_f64().round())
+            }
+            Self::Garbled { during, said } => write!(f, "Python gave no usable answer while {during}: `{said}`"),
+        }
+    }
+}
+
+struct SignalName(i32);
+
+impl fmt::Display for SignalName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            4 => "SIGILL (the processor lacks an instruction that the build uses)",
+            6 => "SIGABRT",
+            7 => "SIGBUS (a library is truncated, or the disk cannot be read)",
+            8 => "SIGFPE",
+            9 => "SIGKILL (most often for want of memory)",
+            11 => "SIGSEGV",
+            other => return write!(f, "signal {other}"),
+        };
+        f.write_str(name)
+    }
+}
+
+/// A tensor computed on one device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceResult {
+    /// `cpu` or `cuda:0`.
+    pub device: String,
+    /// Its marketing name.
+    pub name: Option<String>,
+    /// What went wrong; `None` when the result was right.
+    pub error: Option<String>,
+}
+
+/// A library that could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LibraryFailure {
+    /// The library.
+    pub path: PathBuf,
+    /// What the system's loader said.
+    pub error: String,
+}
+
+/// What a child Python saw when it used torch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LiveReport {
+    /// How it ended; what it saw before that stands in the other fields.
+    pub end: LiveEnd,
+    /// `torch.__version__`.
+    pub torch_version: Option<String>,
+    /// The CUDA that torch was built for; `None` for a build without.
+    pub cuda_version: Option<String>,
+    /// The cuDNN that was found at run time.
+    pub cudnn_version: Option<String>,
+    /// Whether `torch.cuda.is_available()`; `None` when it did not come to that.
+    pub gpu_available: Option<bool>,
+    /// Why it is not, in torch's words.
+    pub gpu_error: Option<String>,
+    /// Whether the driver's CUDA library opens.
+    pub driver_opens: Option<bool>,
+    /// The result on each device, the CPU first.
+    pub devices: Vec<DeviceResult>,
+    /// How many libraries were opened.
+    pub opened: usize,
+    /// Libraries that could not be opened and should.
+    pub failures: Vec<LibraryFailure>,
+    /// Libraries that could not be opened and need not, and why, in sentences.
+    pub notes: Vec<String>,
+    /// The end of what the child said on stderr.
+    pub said: String,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What a [`LiveReport`] means.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// torch computes on a GPU.
+    Works {
+        /// The first GPU, `cuda:0`.
+        device: String,
+        /// Its marketing name.
+        name: Option<String>,
+    },
+    /// torch computes on the CPU, and was not expected to do more.
+    WorksOnCpu {
+        /// Why the CPU.
+        why: CpuReason,
+    },
+    /// torch does not work here as it should.
+    Broken {
+        /// What is wrong.
+        reason: BrokenReason,
+    },
+    /// There is no torch to check.
+    NoTorch,
+}
+
+impl Verdict {
+    /// Whether nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        !matches!(self, Self::Broken { .. })
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Works { device, name: Some(name) } => write!(f, "torch computes on {device} ({name})"),
+            Self::Works { device, name: None } => write!(f, "torch computes on {device}"),
+            Self::WorksOnCpu { why } => write!(f, "torch computes on the CPU: {why}"),
+            Self::Broken { reason } => reason.fmt(f),
+            Self::NoTorch => f.write_str("there is no torch in this environment to check"),
+        }
+    }
+}
+
+/// Why torch computes on the CPU and no further.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum CpuReason {
+    /// The build has no CUDA.
+    #[error("this build of torch is without CUDA")]
+    CpuBuild,
+    /// The driver's library does not open: no GPU, or no driver for it.
+    #[error("there is no NVIDIA driver on this machine")]
+    NoDriver,
+    /// CUDA finds no GPU.
+    #[error("CUDA finds no GPU it can use: {error}")]
+    NotAvailable {
+        /// In torch's words.
+        error: String,
+    },
+    /// CUDA says there is no GPU, and not why.
+    #[error("`torch.cuda.is_available()` is False and torch does not say why")]
+    Unexplained,
+    /// A GPU is there that was not counted on, and does not compute.
+    #[error("{device} does not compute: {error}")]
+    GpuFails {
+        /// `cuda:0`.
+        device: String,
+        /// What went wrong there.
+        error: String,
+    },
+}
+
+/// What is wrong with a torch that does not work.
+#[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum BrokenReason {
+    /// The child did not come to the end.
+    #[error("{end}")]
+    Ended {
+        /// How it ended.
+        end: LiveEnd,
+    },
+    /// A device does not compute, or not rightly.
+    #[error("{device} does not compute: {error}")]
+    Device {
+        /// `cpu`, `cuda:0`.
+        device: String,
+        /// What went wrong.
+        error: String,
+    },
+    /// A GPU is there and torch does not use it.
+    #[error("torch does not use the GPU: {why}")]
+    GpuUnused {
+        /// Why the CPU.
+        why: CpuReason,
+    },
+    /// A library does not open.
+    #[error("`{}` does not open: {error}{}", path.display(), AndOthers(*others))]
+    Library {
+        /// The first such library.
+        path: PathBuf,
+        /// What the system's loader said.
+        error: String,
+        /// How many more there are.
+        others: usize,
+    },
+}
+
+struct AndOthers(usize);
+
+impl fmt::Display for AndOthers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            1 => f.write_str(" (and one more library)"),
+            more => write!(f, " (and {more} more libraries)"),
+        }
+    }
+}
+
+impl LiveReport {
+    /// What the report means where a GPU of this machine was, or was not, meant to be used.
+    ///
+    /// With `gpu_expected` a GPU that was detected on the live machine must compute. Without it (no GPU here, facts
+    /// given by hand, a CPU build asked for by name) the CPU's result decides.
+    pub fn verdict(&self, gpu_expected: bool) -> Verdict {
+        let broken = |reason| Verdict::Broken { reason };
+        match &self.end {
+            LiveEnd::NoTorch => return Verdict::NoTorch,
+            LiveEnd::Finished => {}
+            end => return broken(BrokenReason::Ended { end: end.clone() }),
+        }
+        let failed = |on_gpu: bool| {
+            self.devices.iter().find(|device| device.error.is_some() && (device.device != "cpu") == on_gpu)
+        };
+        if let Some(DeviceResult { device, error: Some(error), .. }) = failed(false) {
+            return broken(BrokenReason::Device { device: device.clone(), error: error.clone() });
+        }
+        if let (true, Some(DeviceResult { device, error: Some(error), .. })) = (gpu_expected, failed(true)) {
+            return broken(BrokenReason::Device { device: device.clone(), error: error.clone() });
+        }
+        if let Some(first) = self.failures.first() {
+            let others = self.failures.len() - 1;
+            return broken(BrokenReason::Library { path: first.path.clone(), error: first.error.clone(), others });
+        }
+        match self.why_cpu() {
+            Some(why) if gpu_expected => broken(BrokenReason::GpuUnused { why }),
+            Some(why) => Verdict::WorksOnCpu { why },
+            None => self.devices.iter().find(|device| device.device != "cpu").map_or(
+                Verdict::WorksOnCpu { why: CpuReason::Unexplained },
+                |gpu| Verdict::Works { device: gpu.device.clone(), name: gpu.name.clone() },
+            ),
+        }
+    }
+
+    /// Why the CPU is all that computes; `None` when a GPU does.
+    fn why_cpu(&self) -> Option<CpuReason> {
+        let mut gpus = self.devices.iter().filter(|device| device.device != "cpu").peekable();
+        if gpus.peek().is_some() {
+            return gpus.find_map(|gpu| {
+                gpu.error.clone().map(|error| CpuReason::GpuFails { device: gpu.device.clone(), error })
+            });
+        }
+        Some(match (&self.cuda_version, self.driver_opens, &self.gpu_error) {
+            (None, _, _) => CpuReason::CpuBuild,
+            (Some(_), Some(false), _) => CpuReason::NoDriver,
+            (Some(_), _, Some(error)) => CpuReason::NotAvailable { error: error.clone() },
+            (Some(_), _, None) => CpuReason::Unexplained,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> LiveReport {
+        LiveReport {
+            end: LiveEnd::Finished,
+            torch_version: Some("2.9.1".to_owned()),
+            cuda_version: Some("12.8".to_owned()),
+            cudnn_version: None,
+            gpu_available: Some(true),
+            gpu_error: None,
+            driver_opens: Some(true),
+            devices: vec![device("cpu", None), device("cuda:0", None), device("cuda:1", None)],
+            opened: 40,
+            failures: Vec::new(),
+            notes: Vec::new(),
+            said: String::new(),
+            seconds: 1.0,
+        }
+    }
+
+    fn device(device: &str, error: Option<&str>) -> DeviceResult {
+        DeviceResult { device: device.to_owned(), name: None, error: error.map(str::to_owned) }
+    }
+
+    #[test]
+    fn every_visible_gpu_must_compute_where_one_is_expected() {
+        let mut report = report();
+        assert!(matches!(report.verdict(true), Verdict::Works { device, .. } if device == "cuda:0"));
+        report.devices[2].error = Some("no kernel image is available".to_owned());
+        let verdict = report.verdict(true);
+        assert_eq!(verdict.to_string(), "cuda:1 does not compute: no kernel image is available");
+        assert!(!verdict.is_good());
+        assert!(matches!(report.verdict(false), Verdict::WorksOnCpu { why: CpuReason::GpuFails { .. } }));
+    }
+
+    #[test]
+    fn the_cpu_has_a_reason() {
+        let mut report = report();
+        report.devices.truncate(1);
+        assert_eq!(report.verdict(false), Verdict::WorksOnCpu { why: CpuReason::Unexplained });
+        report.gpu_error = Some("driver too old".to_owned());
+        assert_eq!(
+            report.verdict(false).to_string(),
+            "torch computes on the CPU: CUDA finds no GPU it can use: driver too old"
+        );
+        report.driver_opens = Some(false);
+        assert_eq!(report.verdict(false), Verdict::WorksOnCpu { why: CpuReason::NoDriver });
+        assert_eq!(
+            report.verdict(true),
+            Verdict::Broken { reason: BrokenReason::GpuUnused { why: CpuReason::NoDriver } }
+        );
+        report.cuda_version = None;
+        assert_eq!(report.verdict(false), Verdict::WorksOnCpu { why: CpuReason::CpuBuild });
+    }
+
+    #[test]
+    fn a_library_that_does_not_open_is_named_with_how_many_others() {
+        let mut report = report();
+        for name in ["a.so", "b.so", "c.so"] {
+            report.failures.push(LibraryFailure { path: name.into(), error: "file too short".to_owned() });
+        }
+        assert_eq!(report.verdict(false).to_string(), "`a.so` does not open: file too short (and 2 more libraries)");
+    }
+}
