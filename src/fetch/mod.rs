@@ -1,1 +1,15 @@
-//! Wheels arrive in parallel ranges, and go on where they stopped. `LockedWheel` → `WheelStream`.
+//! Wheels arrive: parallel ranges into a bounded window, read in order. `LockedWheel` → `WheelStream`.
+
+mod error;
+mod options;
+mod pull;
+mod ranges;
+mod source;
+mod stream;
+mod window;
+
+pub use error::FetchError;
+pub use options::{FetchOptions, Stop};
+pub use ranges::Connections;
+pub use source::{LocalFile, RangeSource, Remote, Reply};
+pub use stream::WheelStream;
