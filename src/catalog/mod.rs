@@ -1,6 +1,7 @@
 //! What exists: the manifests' knowledge and the indexes' pages. `manifests/*.toml`, index pages → catalog.
 
 mod artifact;
+pub mod index;
 
 pub use artifact::{Artifact, Index, IndexKind, MetadataFile, Page, Skipped};
 

@@ -73,6 +73,7 @@ pub struct Client {
     credentials: Credentials,
     connections: OnceLock<reqwest::blocking::Client>,
     connecting: Mutex<()>,
+    warnings: Mutex<Vec<String>>,
 }
 
 impl Client {
@@ -85,6 +86,7 @@ impl Client {
             options,
             connections: OnceLock::new(),
             connecting: Mutex::new(()),
+            warnings: Mutex::default(),
         })
     }
 
@@ -93,9 +95,19 @@ impl Client {
         self.credentials.learn(url);
     }
 
-    /// What went wrong but stopped nothing (a broken netrc); each is given out once.
+    /// What went wrong but stopped nothing (a broken netrc, a cache that cannot be written); each is given out once.
     pub fn take_warnings(&self) -> Vec<String> {
-        self.credentials.take_warnings()
+        let mut warnings = self.credentials.take_warnings();
+        warnings.append(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
+        warnings
+    }
+
+    /// Keeps a warning, once.
+    pub(crate) fn warn(&self, warning: String) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     /// Whether the network is forbidden.
@@ -214,7 +226,7 @@ impl Client {
     }
 
     /// The error of a body that could not be read to its end.
-    pub(super) fn read_error(&self, url: &Url, error: io::Error) -> HttpError {
+    pub fn broken(&self, url: &Url, error: io::Error) -> HttpError {
         let error = super::body::plain(error);
         if error.kind() == io::ErrorKind::TimedOut {
             return HttpError::TimedOut { url: redacted(url), after: self.options.stall_timeout };

@@ -131,7 +131,7 @@ fn login(url: &Url) -> Option<Login> {
 }
 
 /// `%40` is `@`; what is no such escape stays.
-pub(super) fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut position = 0;

@@ -11,13 +11,16 @@ mod proxy;
 mod range;
 mod retry;
 mod tls;
+mod twins;
 mod validator;
 
 pub use body::Body;
 pub use client::{Client, Options};
+pub(crate) use credentials::percent_decoded;
 pub use credentials::{redacted, without_credentials};
 pub use error::{HttpError, RedirectFault, Unreached, WrongRange};
 pub use page::PageBody;
 pub use page_cache::PageCache;
 pub use range::{ByteRange, Span};
+pub use twins::TwinHosts;
 pub use validator::{ParseValidatorError, Validator};

@@ -26,17 +26,30 @@ pub struct PageBody {
 }
 
 impl Client {
-    /// A page, from the cache while it is fresh, else asked for anew or found unchanged.
+    /// A page, from the cache while it is fresh, else asked for anew or found unchanged; `None` when the status is one
+    /// of those that mean `absent` here.
     ///
     /// With the network forbidden what the cache holds is taken, however old.
-    pub fn page(&self, url: &Url, accept: &str, cache: &PageCache) -> Result<PageBody, HttpError> {
-        if url.scheme() == "file" { local_page(url) } else { cache.page(self, url, accept) }
+    pub fn page(
+        &self,
+        url: &Url,
+        accept: &'static str,
+        absent: &[u16],
+        cache: &PageCache,
+    ) -> Result<Option<PageBody>, HttpError> {
+        if url.scheme() != "file" {
+            return cache.page(self, url, accept, absent);
+        }
+        match local_page(url) {
+            Err(error) if error.status().is_some_and(|status| absent.contains(&status)) => Ok(None),
+            page => page.map(Some),
+        }
     }
 
     /// A small file of at most `limit` bytes, past any cache.
     pub fn file(&self, url: &Url, limit: u64) -> Result<PageBody, HttpError> {
         if url.scheme() == "file" {
-            return local_page(url);
+            return local_file(url, limit);
         }
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]);
         let (response, url) = self.send(&Method::GET, url, &headers)?;
@@ -51,7 +64,7 @@ impl Client {
         let content_type =
             response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         let mut bytes = Vec::new();
-        response.take(limit + 1).read_to_end(&mut bytes).map_err(|error| self.read_error(url, error))?;
+        response.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| self.broken(url, error))?;
         if bytes.len() as u64 > limit {
             return Err(HttpError::TooLarge { url: redacted(url), limit });
         }
@@ -71,16 +84,20 @@ fn local_page(url: &Url) -> Result<PageBody, HttpError> {
     } else {
         url.clone()
     };
-    let (_, content) = local::open(&file, None)?;
-    let mut bytes = Vec::new();
-    content
-        .take(LARGEST_PAGE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| HttpError::LocalFile { url: redacted(&file), source: Arc::new(error) })?;
-    if bytes.len() as u64 > LARGEST_PAGE {
-        return Err(HttpError::TooLarge { url: redacted(&file), limit: LARGEST_PAGE });
-    }
     let json = file.path().ends_with(".json");
     let content_type = if json { "application/vnd.pypi.simple.v1+json" } else { "text/html" };
-    Ok(PageBody { url: file, content_type: Some(content_type.to_owned()), bytes: bytes.into() })
+    Ok(PageBody { content_type: Some(content_type.to_owned()), ..local_file(&file, LARGEST_PAGE)? })
+}
+
+fn local_file(url: &Url, limit: u64) -> Result<PageBody, HttpError> {
+    let (_, content) = local::open(url, None)?;
+    let mut bytes = Vec::new();
+    content
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| HttpError::LocalFile { url: redacted(url), source: Arc::new(error) })?;
+    if bytes.len() as u64 > limit {
+        return Err(HttpError::TooLarge { url: redacted(url), limit });
+    }
+    Ok(PageBody { url: url.clone(), content_type: None, bytes: bytes.into() })
 }

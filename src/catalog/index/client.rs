@@ -1,0 +1,181 @@
+//! The indexes, asked over the network or on this machine.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::flights::Flights;
+use super::metadata::MetadataSource;
+use super::workers::Workers;
+use super::{IndexError, PageFault, folder, html, json};
+use crate::catalog::{Artifact, Index, IndexKind, Page, Pages, Skipped};
+use crate::http::{Client, PageBody, PageCache, TwinHosts, redacted};
+use crate::vocab::{CoreMetadata, PackageName, Url};
+
+/// What is asked for, JSON first: <https://packaging.python.org/en/latest/specifications/simple-repository-api/>.
+const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01";
+
+/// Index pages and wheel metadata: each asked for once a run, and kept between runs.
+pub struct IndexClient {
+    shared: Arc<Shared>,
+    workers: Workers,
+}
+
+struct Shared {
+    client: Arc<Client>,
+    cache: PageCache,
+    metadata_source: MetadataSource,
+    pages: Flights<(Index, PackageName), Result<Option<Arc<Page>>, IndexError>>,
+    link_pages: Flights<Index, Result<Option<Arc<Page>>, IndexError>>,
+    metadata: Flights<Url, Result<Arc<CoreMetadata>, IndexError>>,
+}
+
+impl IndexClient {
+    /// Asks through `client` and keeps what comes under `cache`; `twins` are the hosts that stand in for one another,
+    /// none where a mirror was named.
+    pub fn new(client: Arc<Client>, cache: Option<&Path>, twins: TwinHosts) -> Self {
+        let shared = Shared {
+            client,
+            cache: cache.map_or_else(PageCache::none, PageCache::under),
+            metadata_source: MetadataSource::new(cache, twins),
+            pages: Flights::default(),
+            link_pages: Flights::default(),
+            metadata: Flights::default(),
+        };
+        Self { shared: Arc::new(shared), workers: Workers::default() }
+    }
+}
+
+impl Pages for IndexClient {
+    type Error = IndexError;
+
+    fn page(&self, index: &Index, name: &PackageName) -> Result<Option<Arc<Page>>, IndexError> {
+        self.shared.page(index, name)
+    }
+
+    fn metadata(&self, artifact: &Artifact) -> Result<Arc<CoreMetadata>, IndexError> {
+        self.shared.metadata(artifact)
+    }
+
+    fn prefetch(&self, pages: &[(Index, PackageName)], metadata: &[Artifact]) {
+        for (index, name) in pages.iter().filter(|key| !self.shared.pages.knows(key)).cloned() {
+            let shared = Arc::clone(&self.shared);
+            // The answer, or the error, stays in the map for whoever asks.
+            self.workers.run(move || drop(shared.page(&index, &name)));
+        }
+        for artifact in metadata.iter().filter(|artifact| !self.shared.metadata.knows(&artifact.url)).cloned() {
+            let shared = Arc::clone(&self.shared);
+            self.workers.run(move || drop(shared.metadata(&artifact)));
+        }
+    }
+}
+
+impl Shared {
+    fn page(&self, index: &Index, name: &PackageName) -> Result<Option<Arc<Page>>, IndexError> {
+        self.pages.once((index.clone(), name.clone()), || match index.kind {
+            IndexKind::Simple | IndexKind::Pytorch => {
+                self.project_page(index, name).map(|page| page.map(|page| without_strangers(page, name)))
+            }
+            IndexKind::Links => {
+                let page = self.link_pages.once(index.clone(), || self.link_page(index))?;
+                Ok(page.and_then(|page| of_project(&page, name)))
+            }
+        })
+    }
+
+    fn metadata(&self, artifact: &Artifact) -> Result<Arc<CoreMetadata>, IndexError> {
+        self.metadata.once(artifact.url.clone(), || self.metadata_source.metadata(&self.client, artifact).map(Arc::new))
+    }
+
+    fn project_page(&self, index: &Index, name: &PackageName) -> Result<Option<Arc<Page>>, IndexError> {
+        // The PyTorch index says 403 for what it does not have; elsewhere 403 is about credentials.
+        let absent: &[u16] = if index.kind == IndexKind::Pytorch { &[403, 404] } else { &[404] };
+        let Some(url) = project_url(&index.url, name) else { return Ok(None) };
+        self.fetch(&url, absent, index)
+    }
+
+    /// A folder, or a page of links to the wheels of any project.
+    fn link_page(&self, index: &Index) -> Result<Option<Arc<Page>>, IndexError> {
+        if index.url.scheme() == "file"
+            && let Ok(path) = index.url.to_file_path()
+            && path.is_dir()
+        {
+            return folder::list(&path, index).map(|page| Some(Arc::new(page)));
+        }
+        self.fetch(&index.url, &[], index)
+    }
+
+    fn fetch(&self, url: &Url, absent: &[u16], index: &Index) -> Result<Option<Arc<Page>>, IndexError> {
+        self.client.learn_credentials(&index.url);
+        let Some(body) = self.client.page(url, ACCEPT, absent, &self.cache)? else { return Ok(None) };
+        match parse(&body, index) {
+            Ok(page) => Ok(Some(Arc::new(page))),
+            Err(fault) => Err(IndexError::BadPage { url: redacted(&body.url), fault }),
+        }
+    }
+}
+
+/// `<index>/<project>/`, whether or not the index ends in a slash.
+fn project_url(index: &Url, name: &PackageName) -> Option<Url> {
+    let mut url = index.clone();
+    url.path_segments_mut().ok()?.pop_if_empty().push(name.as_ref()).push("");
+    Some(url)
+}
+
+/// The media type decides how a page is read; where it says nothing of use, the first character does.
+fn parse(body: &PageBody, index: &Index) -> Result<Page, PageFault> {
+    let media_type = body.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default();
+    let media_type = media_type.trim().to_ascii_lowercase();
+    let is_json = match media_type.as_str() {
+        "application/vnd.pypi.simple.v1+json" | "application/vnd.pypi.simple.latest+json" | "application/json" => true,
+        "application/vnd.pypi.simple.v1+html" | "text/html" | "application/xhtml+xml" => false,
+        "" | "text/plain" | "application/octet-stream" => {
+            body.bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
+        }
+        _ => return Err(PageFault::MediaType(media_type.chars().take(80).collect())),
+    };
+    let parse = if is_json { json::parse } else { html::parse };
+    parse(&body.bytes, &body.url, index)
+}
+
+/// A project's page, without wheels of other projects.
+fn without_strangers(page: Arc<Page>, name: &PackageName) -> Arc<Page> {
+    let own = |artifact: &Artifact| artifact.file_name.name == *name;
+    if page.artifacts.iter().all(own) {
+        return page;
+    }
+    let (own, strangers): (Vec<_>, Vec<_>) = page.artifacts.iter().cloned().partition(own);
+    let strangers = strangers.into_iter().map(|artifact| Skipped {
+        reason: format!("a wheel of {}", artifact.file_name.name),
+        file_name: artifact.file_name.to_string(),
+    });
+    Arc::new(Page { artifacts: own, skipped: page.skipped.iter().cloned().chain(strangers).collect() })
+}
+
+/// What a page of links to any project's wheels has of this one; `None` where that is nothing.
+fn of_project(page: &Page, name: &PackageName) -> Option<Arc<Page>> {
+    let own = |artifact: &&Artifact| artifact.file_name.name == *name;
+    let artifacts: Vec<_> = page.artifacts.iter().filter(own).cloned().collect();
+    let skipped: Vec<_> =
+        page.skipped.iter().filter(|skipped| starts_with_name(&skipped.file_name, name)).cloned().collect();
+    (!artifacts.is_empty() || !skipped.is_empty()).then(|| Arc::new(Page { artifacts, skipped }))
+}
+
+/// Whether a file that is no wheel is named as a release of the project would be.
+fn starts_with_name(file_name: &str, name: &PackageName) -> bool {
+    let normalised = file_name.to_ascii_lowercase().replace(['_', '.'], "-");
+    normalised.strip_prefix(name.as_ref()).is_some_and(|rest| rest.starts_with('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slash_at_the_end_of_an_index_makes_no_difference() {
+        let name = "nvidia-cublas".parse().unwrap();
+        for index in ["https://a.example/simple", "https://a.example/simple/"] {
+            let url = project_url(&index.parse().unwrap(), &name).unwrap();
+            assert_eq!(url.as_str(), "https://a.example/simple/nvidia-cublas/");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Index pages and wheel metadata, fetched, cached and parsed. `Index`, project name → `Page`.
+
+mod client;
+mod error;
+mod flights;
+mod folder;
+mod html;
+mod json;
+mod link;
+mod metadata;
+mod remote_zip;
+mod workers;
+
+pub use client::IndexClient;
+pub use error::{IndexError, PageFault};

@@ -1,0 +1,157 @@
+//! One file out of a remote wheel, by a few ranges.
+
+use std::io::Read as _;
+
+use super::IndexError;
+use crate::catalog::Artifact;
+use crate::http::{ByteRange, Client, HttpError, Span, TwinHosts, Validator, redacted};
+use crate::vocab::Url;
+use crate::zip::{CentralDirectory, Entry, Method, TAIL, ZipError, judge_local_header};
+
+/// A wheel that is served without ranges is read whole up to this size.
+const LARGEST_WHOLE: u64 = 64 << 20;
+
+/// A METADATA file that is larger is none.
+pub(super) const LARGEST_METADATA: u64 = 8 << 20;
+
+/// Reads METADATA out of a wheel: the directory at its end, then the entry.
+///
+/// Of a wheel of 900 MB that are about 1.2 MB, nearly all of it the directory.
+pub(super) fn metadata(client: &Client, twins: &TwinHosts, artifact: &Artifact) -> Result<Vec<u8>, IndexError> {
+    let bad_archive = |source| IndexError::BadArchive { wheel: artifact.file_name.clone(), source };
+    let mut tail = Tail::fetch(client, twins, artifact)?;
+    let directory = loop {
+        match CentralDirectory::judge(&tail.bytes, tail.first, tail.total) {
+            Err(ZipError::NeedMore { from }) if from < tail.first => tail.extend(client, from)?,
+            judged => break judged.map_err(bad_archive)?,
+        }
+    };
+    let no_metadata = |reason| IndexError::NoMetadata { wheel: artifact.file_name.clone(), reason };
+    let mut entries = directory.entries.iter().filter(|entry| is_metadata(entry));
+    let entry = match (entries.next(), entries.next()) {
+        (Some(entry), None) => entry,
+        (None, _) => return Err(no_metadata("there is no `*.dist-info/METADATA`")),
+        (Some(_), Some(_)) => return Err(no_metadata("there is more than one `*.dist-info` folder")),
+    };
+    if entry.size > LARGEST_METADATA || entry.end - entry.local_header_offset > 2 * LARGEST_METADATA {
+        return Err(no_metadata("it is larger than 8 MiB"));
+    }
+    if entry.local_header_offset < tail.first {
+        tail.replace(client, entry.local_header_offset, entry.end)?;
+    }
+    let bytes =
+        tail.part(entry.local_header_offset, entry.end).ok_or_else(|| no_metadata("it lies outside the wheel"))?;
+    let header = match judge_local_header(entry, bytes).map_err(bad_archive)? {
+        Ok(header) => header,
+        Err(_) => return Err(no_metadata("its local header is cut short")),
+    };
+    let packed = usize::try_from(header.length).ok().and_then(|length| bytes.get(length..));
+    let packed = packed.ok_or_else(|| no_metadata("its local header is cut short"))?;
+    unpack(entry, packed).ok_or_else(|| no_metadata("its bytes are not what the directory declares"))
+}
+
+fn is_metadata(entry: &Entry) -> bool {
+    let folder = entry.path.strip_suffix("/METADATA").unwrap_or_default();
+    folder.ends_with(".dist-info") && !folder.contains('/') && !entry.is_dir
+}
+
+/// The entry's bytes, held against their declared size and CRC.
+fn unpack(entry: &Entry, packed: &[u8]) -> Option<Vec<u8>> {
+    let packed = packed.get(..usize::try_from(entry.compressed_size).ok()?)?;
+    let mut bytes = Vec::new();
+    match entry.method {
+        Method::Stored => bytes.extend_from_slice(packed),
+        Method::Deflate => {
+            flate2::read::DeflateDecoder::new(packed).take(entry.size + 1).read_to_end(&mut bytes).ok()?;
+        }
+    }
+    (bytes.len() as u64 == entry.size && crc32fast::hash(&bytes) == entry.crc32).then_some(bytes)
+}
+
+/// A part of a remote file that begins at `first`; at the start, its end.
+struct Tail {
+    url: Url,
+    bytes: Vec<u8>,
+    first: u64,
+    total: u64,
+    validator: Option<Validator>,
+}
+
+impl Tail {
+    fn fetch(client: &Client, twins: &TwinHosts, artifact: &Artifact) -> Result<Self, IndexError> {
+        let (url, body) = twins.ask(&artifact.url, |url| {
+            let body = match client.range(url, ByteRange::Last(TAIL as u64), None) {
+                // Some servers know only ranges that count from the begin.
+                Err(error) if refuses_ends(&error) => from_begin(client, url, artifact.size, error),
+                body => body,
+            };
+            body.map(|body| (url.clone(), body))
+        })?;
+        let (first, total) = match body.span {
+            Span::Part { first, total, .. } => (first, Some(total)),
+            Span::Whole { size } if size.is_none_or(|size| size <= LARGEST_WHOLE) => (0, size),
+            Span::Whole { .. } => return Err(IndexError::NoRanges { url: redacted(&url) }),
+        };
+        let validator = body.validator.clone();
+        let mut bytes = Vec::new();
+        body.take(LARGEST_WHOLE + 1).read_to_end(&mut bytes).map_err(|error| client.broken(&url, error))?;
+        if bytes.len() as u64 > LARGEST_WHOLE {
+            return Err(IndexError::NoRanges { url: redacted(&url) });
+        }
+        let total = total.unwrap_or(bytes.len() as u64);
+        Ok(Self { url, bytes, first, total, validator })
+    }
+
+    /// Makes it begin at `from`, before where it began.
+    fn extend(&mut self, client: &Client, from: u64) -> Result<(), IndexError> {
+        if self.total - from > LARGEST_WHOLE {
+            return Err(IndexError::NoRanges { url: redacted(&self.url) });
+        }
+        let mut bytes = self.span(client, from, self.first)?;
+        bytes.append(&mut self.bytes);
+        self.bytes = bytes;
+        self.first = from;
+        Ok(())
+    }
+
+    /// Makes it another part of the same file.
+    fn replace(&mut self, client: &Client, first: u64, end: u64) -> Result<(), IndexError> {
+        self.bytes = self.span(client, first, end)?;
+        self.first = first;
+        Ok(())
+    }
+
+    fn part(&self, first: u64, end: u64) -> Option<&[u8]> {
+        let place = |position: u64| usize::try_from(position.checked_sub(self.first)?).ok();
+        self.bytes.get(place(first)?..place(end)?)
+    }
+
+    fn span(&self, client: &Client, first: u64, end: u64) -> Result<Vec<u8>, IndexError> {
+        let mut body = client.range(&self.url, ByteRange::Span { first, end }, self.validator.as_ref())?;
+        if body.span != (Span::Part { first, end, total: self.total }) {
+            return Err(IndexError::FileChanged { url: redacted(&self.url) });
+        }
+        let mut bytes = Vec::new();
+        body.read_to_end(&mut bytes).map_err(|error| client.broken(&self.url, error))?;
+        Ok(bytes)
+    }
+}
+
+fn refuses_ends(error: &HttpError) -> bool {
+    matches!(error, HttpError::WrongRange { .. }) || matches!(error.status(), Some(400 | 501))
+}
+
+/// The end of a file, asked for by where it begins.
+fn from_begin(client: &Client, url: &Url, size: Option<u64>, error: HttpError) -> Result<crate::http::Body, HttpError> {
+    let size = match size {
+        Some(size) => Some(size),
+        None => client.size(url)?,
+    };
+    match size.filter(|size| *size > 0) {
+        Some(size) => {
+            let first = size.saturating_sub(TAIL as u64);
+            client.range(url, ByteRange::Span { first, end: size }, None)
+        }
+        None => Err(error),
+    }
+}
