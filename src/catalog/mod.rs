@@ -1,9 +1,13 @@
 //! What exists: the manifests' knowledge and the indexes' pages. `manifests/*.toml`, index pages → catalog.
 
 mod artifact;
+pub mod home;
 pub mod index;
+pub mod manifest;
 
 pub use artifact::{Artifact, Index, IndexKind, MetadataFile, Page, Skipped};
+pub use home::{Home, Homes, TorchSource};
+pub use manifest::{ManifestError, Manifests};
 
 use std::sync::Arc;
 
@@ -12,7 +16,7 @@ use crate::vocab::{CoreMetadata, PackageName};
 /// Index pages and wheel metadata, from wherever they are; the solver asks for them through this.
 pub trait Pages: Sync {
     /// The error of a page or of metadata that cannot be had.
-    type Error: crate::vocab::Diagnostic;
+    type Error: crate::vocab::Diagnostic + PageFailure;
 
     /// The page of a project; `None` when the index says the project is not here.
     fn page(&self, index: &Index, name: &PackageName) -> Result<Option<Arc<Page>>, Self::Error>;
@@ -22,4 +26,16 @@ pub trait Pages: Sync {
 
     /// Hints that these will be asked for soon; they may be fetched in parallel meanwhile. Errors come when asked.
     fn prefetch(&self, _pages: &[(Index, PackageName)], _metadata: &[Artifact]) {}
+}
+
+/// What a solver must know of a page that cannot be had.
+pub trait PageFailure {
+    /// Whether the index itself cannot be reached: no answer, rather than a bad one.
+    fn unreachable(&self) -> bool;
+}
+
+impl PageFailure for index::IndexError {
+    fn unreachable(&self) -> bool {
+        self.is_unreachable()
+    }
 }

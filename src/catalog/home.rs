@@ -1,0 +1,113 @@
+//! Where each distribution comes from: one home a name.
+
+use crate::catalog::manifest::{FamilyMember, Manifests};
+use crate::catalog::{Index, IndexKind};
+use crate::request::Indexes;
+use crate::vocab::{PackageName, Url, Variant};
+
+/// Where torch and its family come from in one solution.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TorchSource {
+    /// A variant's directory on the PyTorch index.
+    Pytorch(Variant),
+    /// The default index, with whatever variant its wheels are.
+    Default,
+}
+
+/// The indexes to ask for one name, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    /// Its home; the first of these that has a page is it.
+    pub indexes: Vec<Index>,
+    /// An index that may be asked for a pinned version which the home lacks.
+    pub for_lost_pins: Option<Index>,
+}
+
+/// Decides every name's home; asks nothing.
+#[derive(Debug)]
+pub struct Homes<'a> {
+    indexes: &'a Indexes,
+    manifests: &'a Manifests,
+}
+
+impl<'a> Homes<'a> {
+    /// Homes among these indexes.
+    pub fn of(indexes: &'a Indexes, manifests: &'a Manifests) -> Self {
+        Self { indexes, manifests }
+    }
+
+    /// The home of `name` where torch comes from `source`.
+    ///
+    /// An extra index is a home only of names that the default index does not have.
+    pub fn home(&self, name: &PackageName, source: Option<&TorchSource>) -> Home {
+        let default = Index { url: self.indexes.default.clone(), kind: IndexKind::Simple };
+        let extra = self.indexes.extra.iter().map(|url| Index { url: url.clone(), kind: IndexKind::Simple });
+        let variant = match source {
+            Some(TorchSource::Pytorch(variant)) => Some(self.pytorch(variant)),
+            _ => None,
+        };
+        match (self.manifests.family_member(name), variant) {
+            (Some(FamilyMember::BuiltForTorch), Some(variant)) => Home { indexes: vec![variant], for_lost_pins: None },
+            (Some(FamilyMember::Shared), Some(variant)) => {
+                Home { indexes: vec![variant, default], for_lost_pins: None }
+            }
+            (Some(_), None) => Home { indexes: vec![default], for_lost_pins: None },
+            (None, variant) => {
+                Home { indexes: std::iter::once(default).chain(extra).collect(), for_lost_pins: variant }
+            }
+        }
+    }
+
+    /// The directory of a variant on the PyTorch index.
+    pub fn pytorch(&self, variant: &Variant) -> Index {
+        let mut url = self.indexes.torch.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(&variant.to_string());
+        }
+        Index { url, kind: IndexKind::Pytorch }
+    }
+
+    /// Folders and pages of links, asked for every name beside its home.
+    pub fn links(&self) -> impl Iterator<Item = Index> + '_ {
+        self.indexes.find_links.iter().map(|url: &Url| Index { url: url.clone(), kind: IndexKind::Links })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn indexes() -> Indexes {
+        let url = |text: &str| text.parse().unwrap();
+        Indexes {
+            default: url("https://pypi.example/simple"),
+            extra: vec![url("https://extra.example/simple")],
+            find_links: Vec::new(),
+            torch: url("https://torch.example/whl/"),
+            torch_is_mirror: false,
+        }
+    }
+
+    fn home(name: &str, source: Option<TorchSource>) -> (Vec<String>, Option<String>) {
+        let indexes = indexes();
+        let home = Homes::of(&indexes, Manifests::embedded()).home(&name.parse().unwrap(), source.as_ref());
+        let urls = home.indexes.iter().map(|index| index.url.to_string()).collect();
+        (urls, home.for_lost_pins.map(|index| index.url.to_string()))
+    }
+
+    #[test]
+    fn the_family_lives_where_torch_does_and_nowhere_else() {
+        let cu126 = || Some(TorchSource::Pytorch("cu126".parse().unwrap()));
+        assert_eq!(home("torchvision", cu126()).0, ["https://torch.example/whl/cu126"]);
+        assert_eq!(home("torchvision", Some(TorchSource::Default)).0, ["https://pypi.example/simple"]);
+        assert_eq!(home("triton", cu126()).0, ["https://torch.example/whl/cu126", "https://pypi.example/simple"]);
+    }
+
+    #[test]
+    fn the_rest_lives_on_the_default_index_and_extra_indexes_add_names() {
+        let (homes, lost) = home("numpy", Some(TorchSource::Pytorch(Variant::Cpu)));
+        assert_eq!(homes, ["https://pypi.example/simple", "https://extra.example/simple"]);
+        assert_eq!(lost.as_deref(), Some("https://torch.example/whl/cpu"));
+        assert_eq!(home("numpy", None).1, None);
+    }
+}

@@ -1,0 +1,238 @@
+//! The facts about torch, CUDA, drivers and cards, read from `manifests/*.toml`.
+
+mod gpus;
+mod load;
+mod rows;
+
+pub use load::ManifestError;
+pub use rows::{
+    Branch, Build, Cubin, CudnnFloor, Family, FamilyNames, GpuRow, LastBranch, Platform, Release, Retired, Toolkit,
+    TorchIndex,
+};
+
+use rows::{CubinFile, CudaFile, CudnnFile, GpuFile, IndexFile, TorchFile};
+
+use crate::vocab::{ComputeCapability, CudaVersion, DriverVersion, Os, PackageName, Url, Variant, Version};
+
+/// All manifests together.
+#[derive(Debug, Clone)]
+pub struct Manifests {
+    torch: TorchFile,
+    cuda: CudaFile,
+    cubin: CubinFile,
+    cudnn: CudnnFile,
+    gpus: GpuFile,
+    indexes: IndexFile,
+}
+
+/// How a name belongs to torch's family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FamilyMember {
+    /// Built against one torch and one CUDA line.
+    BuiltForTorch,
+    /// The same wheel for every variant.
+    Shared,
+}
+
+impl Manifests {
+    /// The day the facts about torch were gathered.
+    pub fn as_of(&self) -> &str {
+        &self.torch.as_of
+    }
+
+    /// The releases of torch that are known, oldest first.
+    pub fn releases(&self) -> &[Release] {
+        &self.torch.release
+    }
+
+    /// The release of torch with this version; its local label does not count.
+    pub fn release(&self, version: &Version) -> Option<&Release> {
+        let public = version.clone().without_local();
+        self.torch.release.iter().find(|release| release.version == public)
+    }
+
+    /// The variant of PyPI's own wheel of this release of torch.
+    pub fn pypi_variant(&self, version: &Version, platform: &Platform) -> Option<&Variant> {
+        self.release(version)?.pypi.get(platform)
+    }
+
+    /// The build of this release, when it is known.
+    pub fn build(&self, version: &Version, platform: &Platform, variant: &Variant) -> Option<&Build> {
+        self.release(version)?.builds.iter().find(|build| build.platform == *platform && build.variant == *variant)
+    }
+
+    /// The cuDNN of the same release and variant on any platform.
+    pub fn cudnn_elsewhere(&self, version: &Version, variant: &Variant) -> Option<&Version> {
+        let builds = &self.release(version)?.builds;
+        builds.iter().filter(|build| build.variant == *variant).find_map(|build| build.cudnn.as_ref())
+    }
+
+    /// The newest release of the same variant and platform whose machine code is known.
+    pub fn newest_with_code(&self, platform: &Platform, variant: &Variant) -> Option<(&Release, &Build)> {
+        self.torch.release.iter().rev().find_map(|release| {
+            let same = |build: &&Build| build.platform == *platform && build.variant == *variant && build.sm.is_some();
+            Some((release, release.builds.iter().find(same)?))
+        })
+    }
+
+    /// Every variant that some release has for this platform, advertised at least once.
+    pub fn variants(&self, platform: &Platform) -> Vec<Variant> {
+        let builds = self.torch.release.iter().flat_map(|release| &release.builds);
+        let mut variants: Vec<Variant> = builds
+            .filter(|build| build.platform == *platform && build.advertised)
+            .map(|build| build.variant.clone())
+            .collect();
+        variants.sort();
+        variants.dedup();
+        variants
+    }
+
+    /// The lowest driver that supports this CUDA natively; `None` where the data has no floor for it on this system.
+    pub fn native_floor(&self, cuda: CudaVersion, os: Os) -> Option<&DriverVersion> {
+        let same = |toolkit: &&Toolkit| cuda_line(&toolkit.version) == Some(cuda);
+        self.cuda.toolkit.iter().filter(same).filter_map(|toolkit| toolkit.floor(os)).min()
+    }
+
+    /// The lowest driver branch that supports this CUDA natively.
+    pub fn native_branch(&self, cuda: CudaVersion) -> Option<u16> {
+        self.cuda.branch.iter().filter(|row| row.cuda >= cuda).map(|row| row.branch).min()
+    }
+
+    /// The lowest driver that runs toolkits of this major version by minor-version compatibility.
+    pub fn family_floor(&self, major: u16, os: Os) -> Option<&DriverVersion> {
+        let family = self.cuda.family.iter().find(|family| family.major == major)?;
+        match os {
+            Os::Windows => Some(&family.windows),
+            Os::Linux => Some(&family.linux),
+            Os::Macos => None,
+        }
+    }
+
+    /// The newest CUDA that a driver supports natively on this system.
+    pub fn cuda_of_driver(&self, driver: &DriverVersion, os: Os) -> Option<CudaVersion> {
+        let by_floor = self.cuda.toolkit.iter().filter_map(|toolkit| {
+            let line = cuda_line(&toolkit.version)?;
+            (self.native_floor(line, os)? <= driver).then_some(line)
+        });
+        let by_branch = self.cuda.branch.iter().filter(|row| {
+            row.branch <= driver.branch() && self.native_floor(row.cuda, os).is_none() && os != Os::Macos
+        });
+        by_floor.chain(by_branch.map(|row| row.cuda)).max()
+    }
+
+    /// The rule by which this driver branch no longer drives this card.
+    pub fn retired(&self, capability: ComputeCapability, branch: u16) -> Option<&Retired> {
+        let mut rows: Vec<_> = self.cuda.retired.iter().filter(|row| capability < row.below).collect();
+        rows.sort_by_key(|row| row.from);
+        rows.into_iter().find(|row| row.from <= branch)
+    }
+
+    /// The last driver branch that drives this card; `None` while the newest one does.
+    pub fn last_branch(&self, capability: ComputeCapability, os: Os) -> Option<u16> {
+        let rows = self.cuda.retired.iter().filter(|row| capability < row.below);
+        rows.map(|row| if os == Os::Windows { row.last.windows } else { row.last.linux }).min()
+    }
+
+    /// What is particular about machine code for this target.
+    pub fn cubin(&self, code: ComputeCapability) -> Option<&Cubin> {
+        self.cubin.cubin.iter().find(|row| row.code == code)
+    }
+
+    /// The lowest card that this cuDNN runs on.
+    pub fn cudnn_floor(&self, cudnn: &Version) -> Option<ComputeCapability> {
+        let rows = self.cudnn.floor.iter().filter(|row| row.from <= *cudnn);
+        rows.max_by(|a, b| a.from.cmp(&b.from)).map(|row| row.capability)
+    }
+
+    /// Whether, and how, a distribution belongs to torch's family.
+    pub fn family_member(&self, name: &PackageName) -> Option<FamilyMember> {
+        let names = &self.indexes.family;
+        let listed = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name.as_ref()));
+        if listed(&names.built_for_torch) {
+            Some(FamilyMember::BuiltForTorch)
+        } else if listed(&names.shared) {
+            Some(FamilyMember::Shared)
+        } else {
+            None
+        }
+    }
+
+    /// The root of the PyTorch index.
+    pub fn torch_index(&self) -> &TorchIndex {
+        &self.indexes.torch
+    }
+
+    /// The root of the default index.
+    pub fn default_index(&self) -> &Url {
+        &self.indexes.default.url
+    }
+}
+
+impl Toolkit {
+    fn floor(&self, os: Os) -> Option<&DriverVersion> {
+        match os {
+            Os::Linux => self.linux.as_ref(),
+            Os::Windows => self.windows.as_ref(),
+            Os::Macos => None,
+        }
+    }
+}
+
+/// The CUDA line of a toolkit: 12.8 of `12.8.1`.
+pub fn cuda_line(toolkit: &Version) -> Option<CudaVersion> {
+    let number = |position: usize| toolkit.release().get(position).and_then(|number| u16::try_from(*number).ok());
+    Some(CudaVersion { major: number(0)?, minor: number(1)? })
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cuda(text: &str, os: Os) -> Option<String> {
+        Manifests::embedded().cuda_of_driver(&text.parse().unwrap(), os).map(|cuda| cuda.to_string())
+    }
+
+    #[test]
+    fn a_driver_supports_the_cuda_that_nvidia_smi_shows() {
+        assert_eq!(cuda("572.83", Os::Windows).as_deref(), Some("12.8"));
+        assert_eq!(cuda("570.86.15", Os::Linux).as_deref(), Some("12.8"));
+        assert_eq!(cuda("580.65.06", Os::Linux).as_deref(), Some("13.0"));
+        assert_eq!(cuda("580.00", Os::Windows).as_deref(), Some("13.0"));
+        assert_eq!(cuda("596.36", Os::Windows).as_deref(), Some("13.2"));
+        assert_eq!(cuda("300.1", Os::Linux), None);
+    }
+
+    #[test]
+    fn old_cards_have_a_last_branch() {
+        let manifests = Manifests::embedded();
+        let capability = |text: &str| text.parse::<ComputeCapability>().unwrap();
+        assert_eq!(manifests.last_branch(capability("6.1"), Os::Linux), Some(580));
+        assert_eq!(manifests.last_branch(capability("3.7"), Os::Windows), Some(475));
+        assert_eq!(manifests.last_branch(capability("7.5"), Os::Linux), None);
+        assert!(manifests.retired(capability("6.1"), 590).is_some());
+        assert!(manifests.retired(capability("6.1"), 580).is_none());
+        assert_eq!(manifests.retired(capability("3.7"), 595).map(|row| row.last.linux), Some(470));
+    }
+
+    #[test]
+    fn cudnn_9_11_left_the_old_cards() {
+        let floor =
+            |text: &str| Manifests::embedded().cudnn_floor(&text.parse().unwrap()).map(|floor| floor.to_string());
+        assert_eq!(floor("9.10.2.21").as_deref(), Some("5.0"));
+        assert_eq!(floor("9.13.0.50").as_deref(), Some("7.5"));
+        assert_eq!(floor("8.7.0.84"), None);
+    }
+
+    #[test]
+    fn the_family_is_told_from_the_rest() {
+        let member = |name: &str| Manifests::embedded().family_member(&name.parse().unwrap());
+        assert_eq!(member("torchvision"), Some(FamilyMember::BuiltForTorch));
+        assert_eq!(member("triton-windows"), Some(FamilyMember::Shared));
+        assert_eq!(member("numpy"), None);
+        assert_eq!(member("torch-geometric"), None);
+    }
+}

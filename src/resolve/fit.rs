@@ -1,0 +1,340 @@
+//! Which builds of torch serve a machine, and why the others do not.
+
+use std::fmt;
+
+use crate::catalog::manifest::{Build, Manifests, Platform, cuda_line};
+use crate::machine::{Gpu, Machine};
+use crate::vocab::{CodeTarget, ComputeCapability, CudaVersion, DriverVersion, GlibcVersion, Os, Variant, Version};
+
+/// Why a build does not serve a machine; later variants came nearer to fitting.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unfit {
+    /// No such build is known for this system and processor.
+    Platform,
+    /// It needs a newer GNU C library.
+    Glibc {
+        /// The machine's.
+        have: Option<GlibcVersion>,
+        /// What the build needs.
+        need: GlibcVersion,
+    },
+    /// A GPU is there, and the build uses none.
+    NoGpuSupport,
+    /// No install page names the build; it is taken only by name.
+    Unadvertised,
+    /// No release of the variant is known well enough to tell.
+    UnknownCode,
+    /// It has no machine code for a card, nor PTX that the driver could compile.
+    NoKernelFor {
+        /// The card, as messages name it.
+        gpu: String,
+        /// Its compute capability.
+        capability: ComputeCapability,
+    },
+    /// Its cuDNN does not run on a card.
+    CudnnTooNew {
+        /// The card, as messages name it.
+        gpu: String,
+        /// The build's cuDNN.
+        cudnn: Version,
+        /// The lowest capability that cuDNN serves.
+        floor: ComputeCapability,
+    },
+    /// A card needs a driver that is there, and none is.
+    NoDriver,
+    /// The driver no longer drives a card.
+    DriverTooNew {
+        /// The card, as messages name it.
+        gpu: String,
+        /// The driver.
+        have: DriverVersion,
+        /// The last branch that drives the card.
+        last_branch: u16,
+    },
+    /// The driver is too old for the build's CUDA.
+    DriverTooOld {
+        /// The driver.
+        have: DriverVersion,
+        /// The lowest that would do.
+        need: DriverVersion,
+    },
+    /// A card runs the build by PTX alone, and that asks a driver which supports its CUDA natively.
+    DriverTooOldForPtx {
+        /// The card, as messages name it.
+        gpu: String,
+        /// The driver.
+        have: DriverVersion,
+        /// The lowest that would do.
+        need: Option<DriverVersion>,
+    },
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unfit::Platform => f.write_str("is not made for this platform"),
+            Unfit::Glibc { have: Some(have), need } => write!(f, "needs glibc {need}, this system has {have}"),
+            Unfit::Glibc { have: None, need } => write!(f, "needs glibc {need}, which this system has not"),
+            Unfit::NoGpuSupport => f.write_str("cannot use the GPU"),
+            Unfit::Unadvertised => f.write_str("is on no install page and taken only when named"),
+            Unfit::UnknownCode => f.write_str("carries machine code for GPUs that torchfix does not know of"),
+            Unfit::NoKernelFor { gpu, capability } => {
+                write!(f, "has no code for {gpu} (compute capability {capability})")
+            }
+            Unfit::CudnnTooNew { gpu, cudnn, floor } => {
+                write!(f, "loads cuDNN {cudnn}, which needs compute capability {floor} and does not run on {gpu}")
+            }
+            Unfit::NoDriver => f.write_str("needs a working NVIDIA driver, and there is none"),
+            Unfit::DriverTooNew { gpu, have, last_branch } => {
+                write!(
+                    f,
+                    "cannot use {gpu}: driver {have} no longer drives it, branch {last_branch} is the last that does"
+                )
+            }
+            Unfit::DriverTooOld { have, need } => write!(f, "needs driver {need} or newer, this one is {have}"),
+            Unfit::DriverTooOldForPtx { gpu, have, need } => {
+                write!(f, "would have to be compiled for {gpu} by the driver, and {have} is too old for that")?;
+                need.as_ref().map_or(Ok(()), |need| write!(f, " ({need} is needed)"))
+            }
+        }
+    }
+}
+
+/// How well a build serves a machine; greater is better.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fit {
+    /// Whether every visible card runs machine code rather than PTX.
+    pub code_for_every_card: bool,
+    /// Whether the driver supports the build's CUDA natively.
+    pub native: bool,
+    /// Among native builds the newest CUDA is best, among the others the oldest.
+    pub cuda: CudaPreference,
+    /// What had to be assumed because the manifests do not say it.
+    pub assumed: Option<Assumed>,
+}
+
+/// A CUDA line, ordered by preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CudaPreference {
+    /// Not a CUDA build.
+    None,
+    /// The driver supports it natively: newer is better.
+    Native(CudaVersion),
+    /// It runs by minor-version compatibility: older is better.
+    Compatible(CudaVersion),
+}
+
+impl CudaPreference {
+    fn rank(self) -> (u8, i32) {
+        let number = |cuda: CudaVersion| i32::from(cuda.major) * 100 + i32::from(cuda.minor);
+        match self {
+            CudaPreference::None => (0, 0),
+            CudaPreference::Compatible(cuda) => (1, -number(cuda)),
+            CudaPreference::Native(cuda) => (2, number(cuda)),
+        }
+    }
+}
+
+impl PartialOrd for CudaPreference {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for CudaPreference {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+/// What a build is taken to carry because a known one of the same variant does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Assumed {
+    /// The release whose facts stand in.
+    pub from: Version,
+}
+
+/// Judges builds of torch for one machine.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    machine: &'a Machine,
+    manifests: &'a Manifests,
+    platform: Platform,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge for this machine.
+    pub fn new(machine: &'a Machine, manifests: &'a Manifests) -> Self {
+        let platform = Platform { os: machine.os, arch: machine.arch.clone() };
+        Self { machine, manifests, platform }
+    }
+
+    /// The machine's platform, as the manifests name it.
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// The visible NVIDIA cards.
+    pub fn gpus(&self) -> &'a [Gpu] {
+        self.machine.gpus.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the build of this release and variant serves the machine, and how well.
+    ///
+    /// `named` says that the user asked for the variant by name: what is not known is then no obstacle.
+    pub fn judge(&self, version: &Version, variant: &Variant, named: bool) -> Result<Fit, Unfit> {
+        let known = self.manifests.build(version, &self.platform, variant);
+        if let Some(build) = known {
+            self.glibc(build)?;
+            if !build.advertised && !named {
+                return Err(Unfit::Unadvertised);
+            }
+        } else if self.manifests.release(version).is_some() && !named {
+            return Err(Unfit::Platform);
+        }
+        let Variant::Cuda(cuda) = *variant else {
+            let serves = self.gpus().is_empty() || named || self.machine.os == Os::Macos;
+            let fit = Fit { code_for_every_card: true, native: true, cuda: CudaPreference::None, assumed: None };
+            return if serves { Ok(fit) } else { Err(Unfit::NoGpuSupport) };
+        };
+        if self.gpus().is_empty() {
+            // A CUDA build computes on the CPU too; whether that is wanted is not the judge's to say.
+            let cuda = CudaPreference::Native(cuda);
+            return Ok(Fit { code_for_every_card: true, native: true, cuda, assumed: None });
+        }
+        self.judge_gpus(version, variant, cuda, known, named)
+    }
+
+    fn judge_gpus(
+        &self,
+        version: &Version,
+        variant: &Variant,
+        cuda: CudaVersion,
+        known: Option<&Build>,
+        named: bool,
+    ) -> Result<Fit, Unfit> {
+        let (build, assumed) = match known {
+            Some(build) if build.sm.is_some() => (Some(build), None),
+            _ => match self.manifests.newest_with_code(&self.platform, variant) {
+                Some((release, build)) => (Some(build), Some(Assumed { from: release.version.clone() })),
+                None if named => (None, None),
+                None => return Err(Unfit::UnknownCode),
+            },
+        };
+        let native = self.native(cuda)?;
+        let mut code_for_every_card = true;
+        for gpu in self.gpus() {
+            let Some(capability) = gpu.compute_capability else { continue };
+            self.driven(gpu, capability)?;
+            let Some(build) = build else { continue };
+            let code = build.sm.iter().flatten().any(|target| runs(self.manifests, *target, capability));
+            if !code {
+                if !build.ptx.iter().any(|ptx| *ptx <= capability) {
+                    return Err(Unfit::NoKernelFor { gpu: title(gpu), capability });
+                }
+                if !native {
+                    return Err(self.too_old_for_ptx(gpu, cuda));
+                }
+                code_for_every_card = false;
+            }
+            self.cudnn(version, variant, known.or(Some(build)), gpu, capability)?;
+        }
+        let cuda = if native { CudaPreference::Native(cuda) } else { CudaPreference::Compatible(cuda) };
+        Ok(Fit { code_for_every_card, native, cuda, assumed })
+    }
+
+    fn glibc(&self, build: &Build) -> Result<(), Unfit> {
+        match build.glibc {
+            Some(need) if self.machine.os == Os::Linux && self.machine.glibc.is_none_or(|have| have < need) => {
+                Err(Unfit::Glibc { have: self.machine.glibc, need })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The system whose driver floors hold: Linux inside Windows runs on the Windows driver.
+    pub fn driver_os(&self) -> Os {
+        if self.machine.wsl { Os::Windows } else { self.machine.os }
+    }
+
+    /// Whether the driver supports this CUDA natively, or at least by minor-version compatibility.
+    fn native(&self, cuda: CudaVersion) -> Result<bool, Unfit> {
+        let driver = self.machine.driver.as_ref().ok_or(Unfit::NoDriver)?;
+        let os = self.driver_os();
+        let version = driver.version.as_ref();
+        let newest = driver.cuda.or_else(|| self.manifests.cuda_of_driver(version?, os));
+        if newest.is_some_and(|newest| newest >= cuda) {
+            return Ok(true);
+        }
+        let floor = self.manifests.family_floor(cuda.major, os);
+        match (version, floor) {
+            (Some(have), Some(floor)) if have >= floor => Ok(false),
+            (Some(have), Some(floor)) => Err(Unfit::DriverTooOld { have: have.clone(), need: floor.clone() }),
+            // A driver that tells its CUDA only: the same major version runs by compatibility.
+            (None, _) if newest.is_some_and(|newest| newest.major == cuda.major) => Ok(false),
+            _ => Err(Unfit::NoDriver),
+        }
+    }
+
+    fn driven(&self, gpu: &Gpu, capability: ComputeCapability) -> Result<(), Unfit> {
+        let Some(have) = self.machine.driver.as_ref().and_then(|driver| driver.version.as_ref()) else { return Ok(()) };
+        match self.manifests.retired(capability, have.branch()) {
+            Some(row) => {
+                let last = if self.driver_os() == Os::Windows { row.last.windows } else { row.last.linux };
+                Err(Unfit::DriverTooNew { gpu: title(gpu), have: have.clone(), last_branch: last })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn cudnn(
+        &self,
+        version: &Version,
+        variant: &Variant,
+        build: Option<&Build>,
+        gpu: &Gpu,
+        capability: ComputeCapability,
+    ) -> Result<(), Unfit> {
+        let cudnn = build.and_then(|build| build.cudnn.as_ref());
+        let Some(cudnn) = cudnn.or_else(|| self.manifests.cudnn_elsewhere(version, variant)) else { return Ok(()) };
+        match self.manifests.cudnn_floor(cudnn) {
+            Some(floor) if capability < floor => {
+                Err(Unfit::CudnnTooNew { gpu: title(gpu), cudnn: cudnn.clone(), floor })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn too_old_for_ptx(&self, gpu: &Gpu, cuda: CudaVersion) -> Unfit {
+        match self.machine.driver.as_ref().and_then(|driver| driver.version.clone()) {
+            Some(have) => {
+                let need = self.manifests.native_floor(cuda, self.driver_os()).cloned();
+                Unfit::DriverTooOldForPtx { gpu: title(gpu), have, need }
+            }
+            None => Unfit::NoDriver,
+        }
+    }
+}
+
+/// Whether machine code for `target` runs on a device.
+pub fn runs(manifests: &Manifests, target: CodeTarget, device: ComputeCapability) -> bool {
+    let code = target.capability;
+    if target.suffix.is_some() {
+        return code == device;
+    }
+    match manifests.cubin(code) {
+        Some(row) if row.only.is_some() => row.only.iter().flatten().any(|only| *only == device),
+        Some(row) if row.except.contains(&device) => false,
+        _ => code.major == device.major && code.minor <= device.minor,
+    }
+}
+
+/// A card as messages name it.
+pub fn title(gpu: &Gpu) -> String {
+    gpu.name.clone().unwrap_or_else(|| format!("GPU {}", gpu.index))
+}
+
+/// The CUDA line of a build, from its toolkit or else its variant.
+pub fn cuda_of(build: Option<&Build>, variant: &Variant) -> Option<CudaVersion> {
+    build.and_then(|build| build.cuda.as_ref()).and_then(cuda_line).or_else(|| variant.cuda())
+}
