@@ -1,0 +1,167 @@
+//! A plan carried out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::error::InstallError;
+use super::files::{Disk, Files};
+use super::link::{Job, LinkMode, make_files};
+use super::moves::moves;
+use super::plan::{Plan, Step};
+use super::removal::removal;
+use super::transaction::Transaction;
+use super::wheel_layout::{TargetFile, WheelLayout, lay_out};
+use crate::lock::LockedWheel;
+use crate::progress::Reporter;
+use crate::venv::{InstalledDistribution, Scheme, list};
+use crate::wheel::UnpackedWheel;
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, Default)]
+pub struct ApplyOptions {
+    /// How files come from the cache.
+    pub link_mode: LinkMode,
+    /// Set when the user wants it to stop; the environment is then as before.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Applied {
+    /// How many distributions came, those that took another's place among them.
+    pub added: usize,
+    /// How many went, replaced ones among them.
+    pub removed: usize,
+    /// How many files came.
+    pub files: usize,
+    /// By what means they came; `None` when none did.
+    pub link_mode: Option<LinkMode>,
+}
+
+/// Carries out a plan: the environment is as planned then, or on an error as before.
+///
+/// A plan without changes touches nothing.
+pub fn apply(
+    plan: &Plan,
+    wheels: &[UnpackedWheel],
+    scheme: &Scheme,
+    options: &ApplyOptions,
+    reporter: &dyn Reporter,
+) -> Result<Applied, InstallError> {
+    apply_on(&Disk, plan, wheels, scheme, options, reporter)
+}
+
+fn apply_on(
+    files: &dyn Files,
+    plan: &Plan,
+    wheels: &[UnpackedWheel],
+    scheme: &Scheme,
+    options: &ApplyOptions,
+    reporter: &dyn Reporter,
+) -> Result<Applied, InstallError> {
+    if plan.is_empty() {
+        return Ok(Applied::default());
+    }
+    // What can be refused is refused before anything is touched.
+    let wheels = matched(plan, wheels)?;
+    let mut layouts = Vec::with_capacity(wheels.len());
+    for (locked, wheel) in &wheels {
+        let layout = lay_out(wheel, locked, scheme)
+            .map_err(|refusal| InstallError::Refused { wheel: wheel.file_name.clone(), refusal })?;
+        layout.warnings.iter().for_each(|warning| reporter.warning(warning));
+        layouts.push((*wheel, layout));
+    }
+    let (files_by_path, conflicts) = merged(&layouts);
+    conflicts.iter().for_each(|warning| reporter.warning(warning));
+
+    let transaction = Transaction::begin(&scheme.root, files, &options.interrupted, reporter)?;
+    check_still_as_planned(plan, scheme)?;
+    let removed: Vec<&InstalledDistribution> = plan.removed().collect();
+    let staying: Vec<&InstalledDistribution> = plan.staying().collect();
+    let removal = removal(scheme, &removed, &staying)?;
+    removal.warnings.iter().for_each(|warning| reporter.warning(warning));
+
+    reporter.stage(&format!("linking {}", counted(wheels.len(), "wheel")));
+    let jobs: Vec<Job<'_>> = files_by_path
+        .iter()
+        .map(|(path, (wheel, file))| Job {
+            source_root: &wheel.root,
+            content: &file.content,
+            path,
+            executable: file.executable,
+        })
+        .collect();
+    let used = make_files(transaction.staging(), &jobs, options.link_mode, &options.interrupted)?;
+    if used == LinkMode::Copy && options.link_mode != LinkMode::Copy && !jobs.is_empty() {
+        reporter
+            .warning("the cache is on another file system than the environment, or it has no links: files are copied");
+    }
+    let paths: Vec<&str> = files_by_path.keys().copied().collect();
+    let mut warnings = Vec::new();
+    let moves = moves(&scheme.root, transaction.staging(), &paths, &removal, &mut warnings)?;
+    warnings.iter().for_each(|warning| reporter.warning(warning));
+    transaction.commit(&moves, &options.interrupted)?;
+    Ok(Applied {
+        added: wheels.len(),
+        removed: removed.len(),
+        files: paths.len(),
+        link_mode: (!paths.is_empty()).then_some(used),
+    })
+}
+
+/// The unpacked wheel of each one in the plan.
+fn matched<'a>(
+    plan: &'a Plan,
+    wheels: &'a [UnpackedWheel],
+) -> Result<Vec<(&'a LockedWheel, &'a UnpackedWheel)>, InstallError> {
+    let fits = |locked: &LockedWheel, wheel: &UnpackedWheel| {
+        wheel.file_name == locked.file_name && locked.sha256.is_none_or(|expected| expected == wheel.sha256)
+    };
+    plan.wheels()
+        .map(|locked| {
+            let wheel = wheels.iter().find(|wheel| fits(locked, wheel));
+            Ok((locked, wheel.ok_or_else(|| InstallError::WheelMissing { wheel: locked.file_name.clone() })?))
+        })
+        .collect()
+}
+
+type FilesByPath<'a> = BTreeMap<&'a str, (&'a UnpackedWheel, &'a TargetFile)>;
+
+/// All files by path. Wheels may share one, as those of a namespace do; where they differ in it the later one wins.
+fn merged<'a>(layouts: &'a [(&'a UnpackedWheel, WheelLayout)]) -> (FilesByPath<'a>, Vec<String>) {
+    let mut files = FilesByPath::new();
+    let mut conflicts = Vec::new();
+    for (wheel, layout) in layouts {
+        for file in &layout.files {
+            if let Some((first, before)) = files.insert(&file.path, (wheel, file))
+                && before.hash != file.hash
+            {
+                let (first, second) = (&first.file_name.name, &wheel.file_name.name);
+                conflicts.push(format!("{first} and {second} both bring `{}`: that of {second} is taken", file.path));
+            }
+        }
+    }
+    (files, conflicts)
+}
+
+/// While torchfix waited, or since the plan was made, another program may have changed the environment.
+fn check_still_as_planned(plan: &Plan, scheme: &Scheme) -> Result<(), InstallError> {
+    let mut planned: Vec<&InstalledDistribution> = plan.removed().chain(plan.staying()).collect();
+    let installed = list(scheme)?;
+    let mut found: Vec<&InstalledDistribution> = installed.distributions.iter().collect();
+    planned.sort_by(|a, b| a.dist_info.cmp(&b.dist_info));
+    found.sort_by(|a, b| a.dist_info.cmp(&b.dist_info));
+    let newcomer = plan.steps.iter().any(|step| match step {
+        Step::Add(wheel) => found.iter().any(|there| there.name == wheel.name),
+        _ => false,
+    });
+    if newcomer || planned != found {
+        return Err(InstallError::StalePlan { root: scheme.root.clone() });
+    }
+    Ok(())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

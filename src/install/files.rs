@@ -1,0 +1,53 @@
+//! The few operations on files that a transaction is made of, behind a trait: tests make any of them fail.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// The operations that change an environment.
+pub trait Files: Sync {
+    /// Renames a file or a folder; nothing is at `to`.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes a folder and its parents.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Writes a file that outlives a loss of power.
+    fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Removes a file; one that is not there is removed already.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder and what is in it, following no link; one that is not there is removed already.
+    fn remove_tree(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The real file system.
+#[derive(Debug)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs_err::rename(from, to)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        fs_err::create_dir_all(path)
+    }
+
+    fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = fs_err::File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        unless_missing(fs_err::remove_file(path))
+    }
+
+    fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        unless_missing(fs_err::remove_dir_all(path))
+    }
+}
+
+fn unless_missing(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
