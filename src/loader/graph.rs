@@ -272,7 +272,7 @@ mod tests {
                 if part.as_os_str() == ".." {
                     clean.pop();
                 } else {
-                    clean.push(part)
+                    clean.push(part);
                 }
             }
             clean

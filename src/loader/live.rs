@@ -17,7 +17,7 @@ use super::protocol::Transcript;
 use super::verdict::{LiveEnd, LiveReport, Stage};
 
 /// The time a child has unless told otherwise: the first import reads gigabytes from what may be a network disk.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(180);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// What the child runs.
 const SCRIPT: &str = include_str!("live_check.py");
@@ -110,7 +110,7 @@ fn listen(child: &mut Child, said: &Tail) -> (Receiver<io::Result<Vec<u8>>>, Rec
         let said = said.clone();
         thread::spawn(move || {
             said.keep(stderr);
-            // Nobody listens when the report is already made.
+            // The receiver may be gone when time ran out.
             let _ = ended.send(());
         });
     }
@@ -122,8 +122,10 @@ fn send_lines(stdout: ChildStdout, sender: &SyncSender<io::Result<Vec<u8>>>) {
     loop {
         let mut line = Vec::new();
         let read = stdout.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
-        let more = matches!(read, Ok(1..));
-        if (!more && read.is_ok()) || sender.send(read.map(|_| line)).is_err() || !more {
+        let at_end = matches!(read, Ok(0));
+        let failed = read.is_err();
+        // Nobody listens when the report is already made.
+        if at_end || sender.send(read.map(|_| line)).is_err() || failed {
             return;
         }
     }

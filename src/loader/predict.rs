@@ -110,7 +110,8 @@ fn is_named(path: &Path, beginnings: &[&str]) -> bool {
 fn libraries_in(folder: &Path) -> Result<Vec<PathBuf>, LoaderError> {
     let is_library = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.').ends_with(".so") && path.is_file()
+        let after_so = name.rsplit_once(".so").map(|(_, version)| version);
+        after_so.is_some_and(|version| version.chars().all(|c| c.is_ascii_digit() || c == '.')) && path.is_file()
     };
     Ok(entries(folder)?.into_iter().filter(is_library).collect())
 }
@@ -166,11 +167,14 @@ fn excuse(report: &mut LoadReport, has_driver: bool) {
 /// Libraries on disk, each read once.
 #[derive(Default)]
 struct Disk {
-    images: RefCell<BTreeMap<PathBuf, Option<Result<Rc<ElfImage>, ElfFault>>>>,
+    images: RefCell<BTreeMap<PathBuf, Option<Read>>>,
 }
 
+/// What reading a file came to.
+type Read = Result<Rc<ElfImage>, ElfFault>;
+
 impl LibraryFiles for Disk {
-    fn image(&self, path: &Path) -> Option<Result<Rc<ElfImage>, ElfFault>> {
+    fn image(&self, path: &Path) -> Option<Read> {
         self.images.borrow_mut().entry(path.to_owned()).or_insert_with(|| read_image(path)).clone()
     }
 
@@ -179,7 +183,7 @@ impl LibraryFiles for Disk {
     }
 }
 
-fn read_image(path: &Path) -> Option<Result<Rc<ElfImage>, ElfFault>> {
+fn read_image(path: &Path) -> Option<Read> {
     // Opening a pipe or a device could wait for ever.
     if !path.is_file() {
         return None;
