@@ -2,5 +2,9 @@
 
 mod support;
 
+#[path = "index/metadata.rs"]
+mod metadata;
+#[path = "index/pages.rs"]
+mod pages;
 #[path = "index/transport.rs"]
 mod transport;

@@ -136,19 +136,16 @@ pub(crate) fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut position = 0;
     while let Some(&byte) = bytes.get(position) {
-        let digit = |offset: usize| bytes.get(position + offset).and_then(|byte| char::from(*byte).to_digit(16));
-        match (byte, digit(1), digit(2)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high << 4 | low) as u8);
-                position += 3;
-            }
-            _ => {
-                decoded.push(byte);
-                position += 1;
-            }
-        }
+        let escaped = bytes.get(position + 1..position + 3).filter(|_| byte == b'%').and_then(hexadecimal);
+        decoded.push(escaped.unwrap_or(byte));
+        position += if escaped.is_some() { 3 } else { 1 };
     }
     String::from_utf8_lossy(&decoded).into_owned()
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<u8> {
+    let digits = digits.iter().all(u8::is_ascii_hexdigit).then_some(digits)?;
+    u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ fn local_page(url: &Url) -> Result<PageBody, HttpError> {
     } else {
         url.clone()
     };
-    let json = file.path().ends_with(".json");
+    let json = file.path().rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("json"));
     let content_type = if json { "application/vnd.pypi.simple.v1+json" } else { "text/html" };
     Ok(PageBody { content_type: Some(content_type.to_owned()), ..local_file(&file, LARGEST_PAGE)? })
 }

@@ -146,7 +146,7 @@ fn options() -> CacheOptions {
     CacheOptions {
         shared: false,
         cache_heuristic: 0.0,
-        immutable_min_time_to_live: Duration::from_secs(24 * 3600),
+        immutable_min_time_to_live: Duration::from_hours(24),
         ignore_cargo_cult: false,
     }
 }

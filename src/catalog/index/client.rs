@@ -20,12 +20,14 @@ pub struct IndexClient {
     workers: Workers,
 }
 
+type PageAnswer = Result<Option<Arc<Page>>, IndexError>;
+
 struct Shared {
     client: Arc<Client>,
     cache: PageCache,
     metadata_source: MetadataSource,
-    pages: Flights<(Index, PackageName), Result<Option<Arc<Page>>, IndexError>>,
-    link_pages: Flights<Index, Result<Option<Arc<Page>>, IndexError>>,
+    pages: Flights<(Index, PackageName), PageAnswer>,
+    link_pages: Flights<Index, PageAnswer>,
     metadata: Flights<Url, Result<Arc<CoreMetadata>, IndexError>>,
 }
 
@@ -48,7 +50,7 @@ impl IndexClient {
 impl Pages for IndexClient {
     type Error = IndexError;
 
-    fn page(&self, index: &Index, name: &PackageName) -> Result<Option<Arc<Page>>, IndexError> {
+    fn page(&self, index: &Index, name: &PackageName) -> PageAnswer {
         self.shared.page(index, name)
     }
 
@@ -57,20 +59,20 @@ impl Pages for IndexClient {
     }
 
     fn prefetch(&self, pages: &[(Index, PackageName)], metadata: &[Artifact]) {
-        for (index, name) in pages.iter().filter(|key| !self.shared.pages.knows(key)).cloned() {
-            let shared = Arc::clone(&self.shared);
+        for key in pages.iter().filter(|key| !self.shared.pages.knows(key)) {
+            let (shared, (index, name)) = (Arc::clone(&self.shared), key.clone());
             // The answer, or the error, stays in the map for whoever asks.
             self.workers.run(move || drop(shared.page(&index, &name)));
         }
-        for artifact in metadata.iter().filter(|artifact| !self.shared.metadata.knows(&artifact.url)).cloned() {
-            let shared = Arc::clone(&self.shared);
+        for artifact in metadata.iter().filter(|artifact| !self.shared.metadata.knows(&artifact.url)) {
+            let (shared, artifact) = (Arc::clone(&self.shared), artifact.clone());
             self.workers.run(move || drop(shared.metadata(&artifact)));
         }
     }
 }
 
 impl Shared {
-    fn page(&self, index: &Index, name: &PackageName) -> Result<Option<Arc<Page>>, IndexError> {
+    fn page(&self, index: &Index, name: &PackageName) -> PageAnswer {
         self.pages.once((index.clone(), name.clone()), || match index.kind {
             IndexKind::Simple | IndexKind::Pytorch => {
                 self.project_page(index, name).map(|page| page.map(|page| without_strangers(page, name)))
@@ -86,7 +88,7 @@ impl Shared {
         self.metadata.once(artifact.url.clone(), || self.metadata_source.metadata(&self.client, artifact).map(Arc::new))
     }
 
-    fn project_page(&self, index: &Index, name: &PackageName) -> Result<Option<Arc<Page>>, IndexError> {
+    fn project_page(&self, index: &Index, name: &PackageName) -> PageAnswer {
         // The PyTorch index says 403 for what it does not have; elsewhere 403 is about credentials.
         let absent: &[u16] = if index.kind == IndexKind::Pytorch { &[403, 404] } else { &[404] };
         let Some(url) = project_url(&index.url, name) else { return Ok(None) };
@@ -94,7 +96,7 @@ impl Shared {
     }
 
     /// A folder, or a page of links to the wheels of any project.
-    fn link_page(&self, index: &Index) -> Result<Option<Arc<Page>>, IndexError> {
+    fn link_page(&self, index: &Index) -> PageAnswer {
         if index.url.scheme() == "file"
             && let Ok(path) = index.url.to_file_path()
             && path.is_dir()
@@ -104,7 +106,7 @@ impl Shared {
         self.fetch(&index.url, &[], index)
     }
 
-    fn fetch(&self, url: &Url, absent: &[u16], index: &Index) -> Result<Option<Arc<Page>>, IndexError> {
+    fn fetch(&self, url: &Url, absent: &[u16], index: &Index) -> PageAnswer {
         self.client.learn_credentials(&index.url);
         let Some(body) = self.client.page(url, ACCEPT, absent, &self.cache)? else { return Ok(None) };
         match parse(&body, index) {

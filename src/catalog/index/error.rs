@@ -59,7 +59,7 @@ pub enum IndexError {
     #[error("the metadata of `{wheel}` says {field} `{found}`")]
     MetadataMismatch {
         /// The wheel.
-        wheel: WheelName,
+        wheel: Box<WheelName>,
         /// `Name` or `Version`.
         field: &'static str,
         /// What stands there.
@@ -69,7 +69,7 @@ pub enum IndexError {
     #[error("`{wheel}` cannot be used")]
     BadMetadata {
         /// The wheel.
-        wheel: WheelName,
+        wheel: Box<WheelName>,
         /// What is wrong.
         source: MetadataError,
     },
@@ -77,7 +77,7 @@ pub enum IndexError {
     #[error("`{wheel}` has no METADATA that can be read: {reason}")]
     NoMetadata {
         /// The wheel.
-        wheel: WheelName,
+        wheel: Box<WheelName>,
         /// What is wrong.
         reason: &'static str,
     },
@@ -85,7 +85,7 @@ pub enum IndexError {
     #[error("`{wheel}` cannot be used")]
     BadArchive {
         /// The wheel.
-        wheel: WheelName,
+        wheel: Box<WheelName>,
         /// What is wrong.
         source: ZipError,
     },

@@ -3,7 +3,7 @@
 use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 
 use super::PageFault;
-use super::link::{Gathering, Link, sha256_in};
+use super::link::{Beside, Gathering, Link, sha256_in};
 use crate::catalog::{Index, Page};
 use crate::vocab::Url;
 
@@ -47,7 +47,7 @@ fn link(tag: &StartTag<()>, base: &Url) -> Option<Link> {
         sha256,
         requires_python: attribute(tag, b"data-requires-python").map(ToOwned::to_owned),
         yanked: attribute(tag, b"data-yanked").map(ToOwned::to_owned),
-        metadata: metadata.filter(|value| *value != "false").map(sha256_in),
+        metadata: metadata.filter(|value| *value != "false").map(|value| Beside { sha256: sha256_in(value) }),
         upload_time: attribute(tag, b"data-upload-time").map(ToOwned::to_owned),
         ..Link::to(url)
     })

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::PageFault;
 use super::html::version;
-use super::link::{Gathering, Link};
+use super::link::{Beside, Gathering, Link};
 use crate::catalog::{Index, Page};
 use crate::vocab::{Sha256, Url};
 
@@ -90,8 +90,8 @@ impl File {
         let url = base.join(self.url.trim()).ok()?;
         let metadata = match self.core_metadata.or(self.dist_info_metadata).unwrap_or_default() {
             Flag::Plain(false) => None,
-            Flag::Plain(true) => Some(None),
-            Flag::Full(hashes) => Some(hashes.sha256()),
+            Flag::Plain(true) => Some(Beside { sha256: None }),
+            Flag::Full(hashes) => Some(Beside { sha256: hashes.sha256() }),
         };
         let yanked = match self.yanked {
             Flag::Plain(false) => None,

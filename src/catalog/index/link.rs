@@ -19,9 +19,15 @@ pub(super) struct Link {
     pub(super) size: Option<u64>,
     pub(super) requires_python: Option<String>,
     pub(super) yanked: Option<String>,
-    /// Whether its METADATA lies beside it, and what that hashes to; never what the file hashes to.
-    pub(super) metadata: Option<Option<Sha256>>,
+    /// Its METADATA, where that lies beside it.
+    pub(super) metadata: Option<Beside>,
     pub(super) upload_time: Option<String>,
+}
+
+/// A METADATA file beside a wheel; what it hashes to is never what the wheel hashes to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Beside {
+    pub(super) sha256: Option<Sha256>,
 }
 
 impl Link {
@@ -115,7 +121,7 @@ impl Verdict {
 fn artifact(file_name: WheelName, link: Link, index: Index) -> Artifact {
     let mut url = link.url;
     url.set_fragment(None);
-    let metadata = link.metadata.map(|sha256| {
+    let metadata = link.metadata.map(|Beside { sha256 }| {
         let mut url = url.clone();
         url.set_path(&format!("{}.metadata", url.path()));
         MetadataFile { url, sha256 }

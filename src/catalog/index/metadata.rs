@@ -71,9 +71,10 @@ impl MetadataSource {
 /// Parses a METADATA file and holds it against the wheel's name.
 fn judge(bytes: &[u8], artifact: &Artifact) -> Result<CoreMetadata, IndexError> {
     let wheel = &artifact.file_name;
-    let metadata =
-        CoreMetadata::parse(bytes).map_err(|source| IndexError::BadMetadata { wheel: wheel.clone(), source })?;
-    let mismatch = |field, found: String| Err(IndexError::MetadataMismatch { wheel: wheel.clone(), field, found });
+    let metadata = CoreMetadata::parse(bytes)
+        .map_err(|source| IndexError::BadMetadata { wheel: Box::new(wheel.clone()), source })?;
+    let mismatch =
+        |field, found: String| Err(IndexError::MetadataMismatch { wheel: Box::new(wheel.clone()), field, found });
     if metadata.name != wheel.name {
         return mismatch("Name", metadata.name.to_string());
     }

@@ -18,7 +18,7 @@ pub(super) const LARGEST_METADATA: u64 = 8 << 20;
 ///
 /// Of a wheel of 900 MB that are about 1.2 MB, nearly all of it the directory.
 pub(super) fn metadata(client: &Client, twins: &TwinHosts, artifact: &Artifact) -> Result<Vec<u8>, IndexError> {
-    let bad_archive = |source| IndexError::BadArchive { wheel: artifact.file_name.clone(), source };
+    let bad_archive = |source| IndexError::BadArchive { wheel: Box::new(artifact.file_name.clone()), source };
     let mut tail = Tail::fetch(client, twins, artifact)?;
     let directory = loop {
         match CentralDirectory::judge(&tail.bytes, tail.first, tail.total) {
@@ -26,7 +26,7 @@ pub(super) fn metadata(client: &Client, twins: &TwinHosts, artifact: &Artifact) 
             judged => break judged.map_err(bad_archive)?,
         }
     };
-    let no_metadata = |reason| IndexError::NoMetadata { wheel: artifact.file_name.clone(), reason };
+    let no_metadata = |reason| IndexError::NoMetadata { wheel: Box::new(artifact.file_name.clone()), reason };
     let mut entries = directory.entries.iter().filter(|entry| is_metadata(entry));
     let entry = match (entries.next(), entries.next()) {
         (Some(entry), None) => entry,
@@ -41,9 +41,8 @@ pub(super) fn metadata(client: &Client, twins: &TwinHosts, artifact: &Artifact) 
     }
     let bytes =
         tail.part(entry.local_header_offset, entry.end).ok_or_else(|| no_metadata("it lies outside the wheel"))?;
-    let header = match judge_local_header(entry, bytes).map_err(bad_archive)? {
-        Ok(header) => header,
-        Err(_) => return Err(no_metadata("its local header is cut short")),
+    let Ok(header) = judge_local_header(entry, bytes).map_err(bad_archive)? else {
+        return Err(no_metadata("its local header is cut short"));
     };
     let packed = usize::try_from(header.length).ok().and_then(|length| bytes.get(length..));
     let packed = packed.ok_or_else(|| no_metadata("its local header is cut short"))?;
@@ -80,7 +79,7 @@ struct Tail {
 impl Tail {
     fn fetch(client: &Client, twins: &TwinHosts, artifact: &Artifact) -> Result<Self, IndexError> {
         let (url, body) = twins.ask(&artifact.url, |url| {
-            let body = match client.range(url, ByteRange::Last(TAIL as u64), None) {
+            let body = match client.range(url, ByteRange::Last(TAIL), None) {
                 // Some servers know only ranges that count from the begin.
                 Err(error) if refuses_ends(&error) => from_begin(client, url, artifact.size, error),
                 body => body,
@@ -149,7 +148,7 @@ fn from_begin(client: &Client, url: &Url, size: Option<u64>, error: HttpError) -
     };
     match size.filter(|size| *size > 0) {
         Some(size) => {
-            let first = size.saturating_sub(TAIL as u64);
+            let first = size.saturating_sub(TAIL);
             client.range(url, ByteRange::Span { first, end: size }, None)
         }
         None => Err(error),
