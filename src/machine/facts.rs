@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::vocab::{Arch, ComputeCapability, CudaVersion, DriverVersion, GlibcVersion, Os, Version};
 
+/// The schema that facts are written and read in.
+pub const SCHEMA: &str = "torchfix.facts/1";
+
 /// The facts that decide which builds run on a machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
@@ -35,6 +38,29 @@ pub struct Machine {
     /// What else is worth knowing, in sentences.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+impl Machine {
+    /// A machine of which nothing but system and processor is known: no driver, GPUs unknown.
+    pub fn bare(os: Os, arch: Arch) -> Self {
+        Self {
+            os,
+            os_version: None,
+            arch,
+            glibc: None,
+            wsl: false,
+            driver: None,
+            gpus: None,
+            python: None,
+            sources: Sources::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The system whose NVIDIA driver serves this machine: in WSL it is that of Windows.
+    pub fn driver_os(&self) -> Os {
+        if self.wsl { Os::Windows } else { self.os }
+    }
 }
 
 /// The NVIDIA driver.

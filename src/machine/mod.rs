@@ -1,26 +1,25 @@
 //! What this machine is: operating system, driver, GPUs, Python. `Host` → `Machine`.
 
+mod child;
+mod detect;
+mod error;
 mod facts;
+mod facts_json;
+mod hardware;
+mod markers;
+mod native;
+mod nvidia;
+mod overrides;
+mod platform;
+pub mod python;
+mod tags;
 
+pub use detect::{DetectOptions, detect};
+pub use error::FactsError;
 pub use facts::{Driver, Gpu, Machine, PythonFacts, Source, Sources};
-
-use crate::vocab::{ComputeCapability, CudaVersion, DriverVersion, Os};
-
-/// A GPU model, as the manifests know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GpuModel {
-    /// Its marketing name.
-    pub name: String,
-    /// Its compute capability.
-    pub compute_capability: ComputeCapability,
-}
-
-/// What detection has to look up; the manifests implement it.
-pub trait HardwareTable: Sync {
-    /// The GPU with this PCI vendor and device, `10de:1b06`.
-    fn gpu_by_pci_id(&self, pci_id: &str) -> Option<GpuModel>;
-    /// The GPU with this marketing name, however NVIDIA's tools decorate it.
-    fn gpu_by_name(&self, name: &str) -> Option<GpuModel>;
-    /// The newest CUDA that a driver supports natively on this system.
-    fn cuda_of_driver(&self, driver: &DriverVersion, os: Os) -> Option<CudaVersion>;
-}
+pub use hardware::{GpuModel, HardwareTable};
+pub use markers::markers_of;
+pub use nvidia::VisibleDevices;
+pub use overrides::{GpuStatement, Overrides, PythonStatement};
+pub use python::{Interpreter, PythonError, PythonRequest, SchemePaths};
+pub use tags::{CompatibleTags, Incompatible, TagPriority};

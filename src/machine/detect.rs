@@ -1,0 +1,22 @@
+//! Detection, from system to GPUs.
+
+use super::nvidia::{self, VisibleDevices};
+use super::{HardwareTable, Machine, platform};
+use crate::host::Host;
+
+/// What detection is told.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DetectOptions {
+    /// `--visible`: which cards count, in place of `CUDA_VISIBLE_DEVICES`.
+    pub visible: Option<VisibleDevices>,
+}
+
+/// Detects everything but Python, which [`Machine::with_interpreter`] adds.
+///
+/// Driver and GPUs, each from the first of these that knows: NVML, the CUDA driver library, `/proc/driver/nvidia`,
+/// `/sys/module/nvidia`, the PCI bus with the manifests' ids, `nvidia-smi`. A machine without a GPU is no error.
+pub fn detect(host: &Host, table: &dyn HardwareTable, options: &DetectOptions) -> Machine {
+    let mut machine = platform::detect(host);
+    nvidia::detect(host, table, options.visible.as_ref(), &mut machine);
+    machine.derived(table)
+}

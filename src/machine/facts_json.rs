@@ -1,0 +1,319 @@
+//! `torchfix.facts/1`, read leniently and written exactly.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use super::facts::SCHEMA;
+use super::platform::MUSL_NOTE;
+use super::{Driver, FactsError, Gpu, Machine, PythonFacts, Source, Sources};
+use crate::vocab::{Arch, GlibcVersion, Os, Version};
+
+/// What a Linux machine is taken to have when facts do not name its C library: the oldest that torch's wheels run on.
+const ASSUMED_GLIBC: GlibcVersion = GlibcVersion { major: 2, minor: 28 };
+/// More than any machine holds; facts come from anywhere.
+const MAX_GPUS: usize = 1024;
+
+impl Machine {
+    /// Reads facts as `detect --json` prints them: any value may be null, absent keys are null, unknown ones pass.
+    ///
+    /// What is null and follows from something else (`driver.cuda`, a capability, `abi`) is derived by
+    /// [`Machine::derived`].
+    pub fn read_facts(json: &str) -> Result<Self, FactsError> {
+        let json = json.strip_prefix('\u{feff}').unwrap_or(json);
+        let document: Value =
+            serde_json::from_str(json).map_err(|error| FactsError::NotJson { reason: error.to_string() })?;
+        let Value::Object(document) = &document else {
+            return Err(FactsError::NotJson { reason: format!("it is {}", shown(&document)) });
+        };
+        match document.get("schema") {
+            Some(Value::String(schema)) if schema == SCHEMA => {}
+            found => return Err(FactsError::Schema { found: found.map_or("none".to_owned(), plain) }),
+        }
+        let facts = Keys { map: document, path: String::new() };
+        let mut machine = Self::bare(
+            facts.read("os", "`linux`, `windows` or `macos`", os)?.ok_or(FactsError::Missing { key: "os" })?,
+            facts
+                .text("arch", "a processor such as `x86_64`")?
+                .map(|arch| Arch::from(arch.as_str()))
+                .ok_or(FactsError::Missing { key: "arch" })?,
+        );
+        machine.os_version = facts.text("os_version", "a text")?;
+        machine.glibc = facts.parsed("glibc", "a version such as \"2.35\"")?;
+        machine.wsl = facts.flag("wsl")?.unwrap_or(false);
+        machine.driver = facts.object("driver")?.map(|driver| read_driver(&driver)).transpose()?;
+        machine.gpus = facts.list("gpus")?.map(|gpus| read_gpus(gpus)).transpose()?;
+        machine.python = facts.object("python")?.map(|python| read_python(&python)).transpose()?.flatten();
+        machine.sources = match facts.object("sources")? {
+            Some(sources) => Sources { driver: sources.source("driver")?, gpus: sources.source("gpus")? },
+            None => Sources::default(),
+        };
+        machine.notes = facts.texts("notes")?;
+        machine.assume_glibc();
+        Ok(machine)
+    }
+
+    /// The facts as `detect --json` prints them, `schema` first.
+    pub fn to_facts_json(&self) -> Value {
+        let mut facts = Map::new();
+        facts.insert("schema".to_owned(), Value::from(SCHEMA));
+        // Maps with text keys and finite numbers always serialise.
+        if let Ok(Value::Object(rest)) = serde_json::to_value(self) {
+            facts.extend(rest);
+        }
+        Value::Object(facts)
+    }
+
+    /// A machine that was detected as one on musl says so in its notes and keeps its null.
+    fn assume_glibc(&mut self) {
+        if self.os == Os::Linux && self.glibc.is_none() && !self.notes.iter().any(|note| note == MUSL_NOTE) {
+            self.glibc = Some(ASSUMED_GLIBC);
+            self.notes.push(format!("the facts name no glibc; {ASSUMED_GLIBC} is assumed"));
+        }
+    }
+}
+
+fn os(text: &str) -> Option<Os> {
+    match text {
+        "linux" => Some(Os::Linux),
+        "windows" => Some(Os::Windows),
+        "macos" => Some(Os::Macos),
+        _ => None,
+    }
+}
+
+fn read_driver(driver: &Keys) -> Result<Driver, FactsError> {
+    Ok(Driver {
+        version: driver.parsed("version", "a driver version such as \"570.124.06\"")?,
+        cuda: driver.parsed("cuda", "a CUDA version such as \"12.8\"")?,
+    })
+}
+
+fn read_gpus(gpus: &[Value]) -> Result<Vec<Gpu>, FactsError> {
+    if gpus.len() > MAX_GPUS {
+        return Err(FactsError::Invalid {
+            key: "gpus".to_owned(),
+            found: format!("a list of {}", gpus.len()),
+            expected: "the GPUs of one machine",
+        });
+    }
+    let read = |(position, gpu): (usize, &Value)| {
+        let path = format!("gpus[{position}]");
+        let Value::Object(map) = gpu else {
+            return Err(FactsError::Invalid { key: path, found: shown(gpu), expected: "an object" });
+        };
+        let gpu = Keys { map, path: path + "." };
+        Ok(Gpu {
+            index: gpu.number("index", u64::from(u32::MAX))?.unwrap_or(position as u64).try_into().unwrap_or(u32::MAX),
+            name: gpu.text("name", "a text")?,
+            compute_capability: gpu.parsed("compute_capability", "a text such as \"8.6\"")?,
+            memory_mib: gpu.number("memory_mib", u64::MAX)?,
+            pci_id: gpu.read("pci_id", "a PCI id such as \"10de:1b06\"", pci_id)?,
+        })
+    };
+    gpus.iter().enumerate().map(read).collect()
+}
+
+/// Vendor and device, four hexadecimal digits each, in lower case.
+fn pci_id(text: &str) -> Option<String> {
+    let (vendor, device) = text.split_once(':')?;
+    let hexadecimal = |part: &str| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (hexadecimal(vendor) && hexadecimal(device)).then(|| text.to_ascii_lowercase())
+}
+
+fn read_python(python: &Keys) -> Result<Option<PythonFacts>, FactsError> {
+    let Some(version) = python.parsed::<Version>("version", "a Python version such as \"3.12.9\"")? else {
+        return Ok(None);
+    };
+    if version.release().len() < 2 {
+        return Err(python.invalid("version", "a Python version such as \"3.12.9\""));
+    }
+    let implementation = python.text("implementation", "a text")?.unwrap_or_else(|| "cpython".to_owned());
+    let abi = python.text("abi", "an ABI tag such as \"cp312\"")?;
+    let free_threaded = python
+        .flag("free_threaded")?
+        .unwrap_or_else(|| implementation == "cpython" && abi.as_ref().is_some_and(|abi| abi.ends_with('t')));
+    let bits = match python.number("bits", 64)? {
+        None | Some(64) => 64,
+        Some(32) => 32,
+        Some(_) => return Err(python.invalid("bits", "64 or 32")),
+    };
+    let mut facts = PythonFacts { version, implementation, abi, free_threaded, bits };
+    facts.abi = facts.abi.take().or_else(|| facts.derived_abi());
+    Ok(Some(facts))
+}
+
+impl PythonFacts {
+    /// The ABI tag that follows from version and threading; `None` for other implementations than `CPython`.
+    pub(super) fn derived_abi(&self) -> Option<String> {
+        let threading = if self.free_threaded { "t" } else { "" };
+        match self.version.release() {
+            [major, minor, ..] if self.implementation == "cpython" => Some(format!("cp{major}{minor}{threading}")),
+            _ => None,
+        }
+    }
+}
+
+/// An object of the facts, and where it stands.
+struct Keys<'a> {
+    map: &'a Map<String, Value>,
+    path: String,
+}
+
+impl<'a> Keys<'a> {
+    fn value(&self, key: &str) -> Option<&'a Value> {
+        self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    fn invalid(&self, key: &str, expected: &'static str) -> FactsError {
+        let found = shown(self.map.get(key).unwrap_or(&Value::Null));
+        FactsError::Invalid { key: format!("{}{key}", self.path), found, expected }
+    }
+
+    fn read<T>(
+        &self,
+        key: &str,
+        expected: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, FactsError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => read(text).map(Some).ok_or_else(|| self.invalid(key, expected)),
+            Some(_) => Err(self.invalid(key, expected)),
+        }
+    }
+
+    fn parsed<T: FromStr<Err: Display>>(&self, key: &str, expected: &'static str) -> Result<Option<T>, FactsError> {
+        self.read(key, expected, |text| text.parse().ok())
+    }
+
+    fn text(&self, key: &str, expected: &'static str) -> Result<Option<String>, FactsError> {
+        self.read(key, expected, |text| Some(text.to_owned()))
+    }
+
+    fn source(&self, key: &str) -> Result<Option<Source>, FactsError> {
+        self.read(key, "a text", |text| Some(serde_json::from_value(Value::from(text)).unwrap_or(Source::Unknown)))
+    }
+
+    fn flag(&self, key: &str) -> Result<Option<bool>, FactsError> {
+        self.value(key).map(|value| value.as_bool().ok_or_else(|| self.invalid(key, "true or false"))).transpose()
+    }
+
+    fn number(&self, key: &str, most: u64) -> Result<Option<u64>, FactsError> {
+        let read = |value: &Value| value.as_u64().filter(|number| *number <= most);
+        self.value(key).map(|value| read(value).ok_or_else(|| self.invalid(key, "a whole number"))).transpose()
+    }
+
+    fn list(&self, key: &str) -> Result<Option<&'a [Value]>, FactsError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::Array(list)) => Ok(Some(list)),
+            Some(_) => Err(self.invalid(key, "a list")),
+        }
+    }
+
+    fn texts(&self, key: &str) -> Result<Vec<String>, FactsError> {
+        let list = self.list(key)?.unwrap_or_default();
+        list.iter().map(|text| text.as_str().map(str::to_owned).ok_or_else(|| self.invalid(key, "texts"))).collect()
+    }
+
+    fn object(&self, key: &str) -> Result<Option<Keys<'a>>, FactsError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(Keys { map, path: format!("{}{key}.", self.path) })),
+            Some(_) => Err(self.invalid(key, "an object")),
+        }
+    }
+}
+
+/// A value as an error shows it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        scalar => format!("`{}`", plain(scalar)),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() > 80 { text.chars().take(79).chain(['…']).collect() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESIGN: &str = r#"{"schema":"torchfix.facts/1","os":"windows","os_version":"10.0.22631","arch":"x86_64","glibc":null,"wsl":false,"driver":{"version":"572.83","cuda":"12.8"},"gpus":[{"index":0,"name":"NVIDIA GeForce GTX 1080 Ti","compute_capability":"6.1","memory_mib":11264,"pci_id":"10de:1b06"}],"python":{"version":"3.12.9","implementation":"cpython","abi":"cp312","free_threaded":false,"bits":64},"sources":{"driver":"nvml","gpus":"nvml"},"notes":[]}"#;
+
+    #[test]
+    fn facts_round_trip_byte_for_byte() {
+        let machine = Machine::read_facts(DESIGN).unwrap();
+        assert_eq!(machine.to_facts_json().to_string(), DESIGN);
+        assert_eq!(machine.sources.driver, Some(Source::Nvml));
+    }
+
+    #[test]
+    fn anything_may_be_null_or_absent_but_system_and_processor() {
+        let machine = Machine::read_facts(
+            r#"{"schema":"torchfix.facts/1","os":"linux","arch":"amd64","new":1,"driver":{"version":null},"gpus":[{}],
+               "python":{"version":"3.13","abi":"cp313t"},"sources":{"gpus":"crystal ball"},"notes":null}"#,
+        )
+        .unwrap();
+        assert_eq!((machine.arch, machine.glibc), (Arch::X86_64, Some(ASSUMED_GLIBC)));
+        assert_eq!(machine.driver, Some(Driver { version: None, cuda: None }));
+        assert_eq!(machine.gpus.unwrap()[0].index, 0);
+        assert!(machine.python.unwrap().free_threaded);
+        assert_eq!(machine.sources.gpus, Some(Source::Unknown));
+        assert!(machine.notes[0].contains("2.28"));
+
+        let machine =
+            Machine::read_facts(r#"{"schema":"torchfix.facts/1","os":"linux","arch":"aarch64","gpus":[]}"#).unwrap();
+        assert_eq!((machine.driver, machine.gpus), (None, Some(Vec::new())));
+    }
+
+    #[test]
+    fn a_musl_machine_keeps_having_no_glibc() {
+        let machine = Machine { notes: vec![MUSL_NOTE.to_owned()], ..Machine::bare(Os::Linux, Arch::X86_64) };
+        assert_eq!(Machine::read_facts(&machine.to_facts_json().to_string()).unwrap(), machine);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        let base = r#""schema":"torchfix.facts/1","os":"linux","arch":"x86_64""#;
+        for (rest, key) in [
+            (r#""gpus":[{},{"compute_capability":8.6}]"#, "`gpus[1].compute_capability` in the facts is `8.6`"),
+            (r#""driver":{"version":"new"}"#, "`driver.version`"),
+            (r#""driver":"570"#, "not a JSON object"),
+            (r#""driver":"570""#, "`driver` in the facts is `\"570\"`, not an object"),
+            (r#""python":{"version":"3.12","bits":16}"#, "`python.bits`"),
+            (r#""python":{"version":"3"}"#, "`python.version`"),
+            (r#""wsl":"no""#, "`wsl`"),
+            (r#""gpus":[{"pci_id":"1b06"}]"#, "`gpus[0].pci_id`"),
+        ] {
+            let error = Machine::read_facts(&format!("{{{base},{rest}}}")).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        for (text, part) in [
+            ("[]", "a list"),
+            ("{}", "schema `none`"),
+            (r#"{"schema":"torchfix.facts/2"}"#, "facts/2"),
+            (r#"{"schema":"torchfix.facts/1","os":"linux"}"#, "`arch`"),
+        ] {
+            let error = Machine::read_facts(text).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_input_panics(text in ".*") {
+            let _ = Machine::read_facts(&text);
+            let _ = Machine::read_facts(&format!(
+                r#"{{"schema":"torchfix.facts/1","os":"linux","arch":"x86_64","gpus":[{{"compute_capability":{}}}]}}"#,
+                Value::from(text)
+            ));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What detection looks up in the manifests.
+
+use crate::vocab::{ComputeCapability, CudaVersion, DriverVersion, Os};
+
+/// A GPU model, as the manifests know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuModel {
+    /// Its marketing name.
+    pub name: String,
+    /// Its compute capability.
+    pub compute_capability: ComputeCapability,
+}
+
+/// What detection has to look up; the manifests implement it.
+pub trait HardwareTable: Sync {
+    /// The GPU with this PCI vendor and device, `10de:1b06`.
+    fn gpu_by_pci_id(&self, pci_id: &str) -> Option<GpuModel>;
+    /// The GPU with this marketing name, however NVIDIA's tools decorate it.
+    fn gpu_by_name(&self, name: &str) -> Option<GpuModel>;
+    /// The newest CUDA that a driver supports natively on this system.
+    fn cuda_of_driver(&self, driver: &DriverVersion, os: Os) -> Option<CudaVersion>;
+}

@@ -1,0 +1,8 @@
+//! Libraries of the system that are opened while running; all `unsafe` code of torchfix lies in here.
+#![allow(unsafe_code, reason = "calling into NVIDIA's libraries and the C library has no safe form")]
+
+pub mod cuda;
+mod library;
+pub mod nvml;
+
+pub use library::running_glibc;

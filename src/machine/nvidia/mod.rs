@@ -1,0 +1,213 @@
+//! The NVIDIA driver and its GPUs.
+
+mod card;
+mod cuda;
+mod kernel;
+mod libraries;
+mod nvml;
+mod pci;
+mod smi;
+mod visible;
+
+pub use visible::VisibleDevices;
+
+use card::{Card, Report};
+use pci::Display;
+
+use super::{Driver, Gpu, HardwareTable, Machine, Source};
+use crate::host::Host;
+use crate::vocab::Os;
+
+/// Adds driver and GPUs to a machine whose system is known; see [`super::detect()`] for the order of the probes.
+pub fn detect(host: &Host, table: &dyn HardwareTable, visible: Option<&VisibleDevices>, machine: &mut Machine) {
+    let displays = pci::displays(host);
+    let mut found = Found { notes: Vec::new(), ..Found::default() };
+    found.ask_libraries(host, visible, &displays, machine.os);
+    found.ask_kernel(host);
+    found.take_displays(table, &displays);
+    if !found.library_answered && found.is_incomplete() && (found.suggests_nvidia() || machine.wsl || cfg!(windows)) {
+        found.ask_smi(host);
+    }
+    found.judge_driver();
+    found.hide(host, visible);
+    found.note_other_displays(&displays, machine.wsl);
+    found.settle(machine);
+}
+
+/// What has been found so far.
+#[derive(Default)]
+struct Found {
+    driver: Option<Driver>,
+    driver_source: Option<Source>,
+    cards: Option<Vec<Card>>,
+    cards_source: Option<Source>,
+    /// Whether NVML or the driver library spoke for driver and cards.
+    library_answered: bool,
+    /// Whether the driver library has left out already what `CUDA_VISIBLE_DEVICES` hides.
+    filtered: bool,
+    notes: Vec<String>,
+}
+
+impl Found {
+    fn ask_libraries(&mut self, host: &Host, visible: Option<&VisibleDevices>, displays: &[Display], os: Os) {
+        if cfg!(all(target_os = "linux", target_feature = "crt-static")) {
+            self.notes.push(
+                "this torchfix is linked statically and cannot open NVIDIA's libraries; what the kernel says is taken"
+                    .to_owned(),
+            );
+            return;
+        }
+        if let Some(report) = nvml::ask(&libraries::nvml(host, os), &mut self.notes) {
+            self.take(report, Source::Nvml);
+        }
+        // CUDA counts the fastest card first, NVML in the order of the bus: which card `1` is, only CUDA can tell.
+        let order_matters = visible.is_none()
+            && host.text_variable("CUDA_DEVICE_ORDER") != Some("PCI_BUS_ID")
+            && VisibleDevices::of_cuda(host).is_some_and(|visible| visible.has_indices())
+            && self.cards.as_ref().is_some_and(|cards| cards.iter().any(|card| !card.is_like(&cards[0])));
+        if self.cards.is_some() && !order_matters {
+            return;
+        }
+        match cuda::ask(&libraries::cuda(host, os), displays, &mut self.notes) {
+            Some(report) if order_matters => {
+                self.cards = report.cards;
+                self.cards_source = Some(Source::DriverLibrary);
+                self.filtered = true;
+            }
+            Some(report) => {
+                self.filtered = true;
+                self.take(report, Source::DriverLibrary);
+            }
+            None if order_matters => self.notes.push(
+                "CUDA counts the fastest GPU first; the numbers in CUDA_VISIBLE_DEVICES were taken in the order of the \
+                 bus"
+                    .to_owned(),
+            ),
+            None => {}
+        }
+    }
+
+    fn take(&mut self, report: Report, source: Source) {
+        self.library_answered |= report.cards.is_some();
+        if let Some(driver) = report.driver {
+            self.driver.get_or_insert(driver);
+            self.driver_source.get_or_insert(source);
+        }
+        if let Some(cards) = report.cards {
+            self.cards.get_or_insert(cards);
+            self.cards_source.get_or_insert(source);
+        }
+    }
+
+    fn ask_kernel(&mut self, host: &Host) {
+        if self.driver.as_ref().is_some_and(|driver| driver.version.is_some()) {
+            return;
+        }
+        if let Some((version, source)) = kernel::driver_version(host) {
+            self.driver.get_or_insert(Driver { version: None, cuda: None }).version = Some(version);
+            self.driver_source = Some(source);
+        }
+    }
+
+    fn take_displays(&mut self, table: &dyn HardwareTable, displays: &[Display]) {
+        let nvidia = || displays.iter().filter(|display| display.is_nvidia());
+        if self.cards.is_some() || nvidia().next().is_none() {
+            return;
+        }
+        let mut cards = Vec::new();
+        for display in nvidia() {
+            if let Some(user) = display.driver.as_deref().filter(|driver| *driver != "nvidia") {
+                self.notes
+                    .push(format!("the NVIDIA card at {} belongs to the kernel driver `{user}`", display.address));
+                // A card that is passed through to a virtual machine is not this system's.
+                if user == "vfio-pci" {
+                    continue;
+                }
+            }
+            let index = u32::try_from(cards.len()).unwrap_or(u32::MAX);
+            cards.push(Card::of_display(index, display, table));
+        }
+        self.cards = Some(cards);
+        self.cards_source = Some(Source::Pci);
+    }
+
+    fn is_incomplete(&self) -> bool {
+        self.driver.is_none()
+            || self.cards.as_ref().is_none_or(|cards| cards.iter().any(|card| card.gpu.compute_capability.is_none()))
+    }
+
+    fn suggests_nvidia(&self) -> bool {
+        self.driver.is_some() || self.cards.as_ref().is_some_and(|cards| !cards.is_empty())
+    }
+
+    fn ask_smi(&mut self, host: &Host) {
+        let Some(report) = smi::ask(host, &mut self.notes) else { return };
+        if let Some(driver) = report.driver {
+            let known = self.driver.get_or_insert(Driver { version: None, cuda: None });
+            if known.version.is_none() {
+                known.version = driver.version;
+                self.driver_source = Some(Source::NvidiaSmi);
+            }
+            known.cuda = known.cuda.or(driver.cuda);
+        }
+        if let Some(cards) = report.cards.filter(|cards| !cards.is_empty()) {
+            self.cards = Some(cards);
+            self.cards_source = Some(Source::NvidiaSmi);
+        }
+    }
+
+    fn judge_driver(&mut self) {
+        let cards = self.cards.as_ref().map_or(0, Vec::len);
+        if self.driver.is_none() && cards > 0 {
+            self.notes.push("an NVIDIA card is there, but no working driver".to_owned());
+        } else if self.driver.is_some() && !self.library_answered && !cfg!(target_feature = "crt-static") {
+            self.notes.push(
+                "the kernel has NVIDIA's driver, but its library libcuda does not answer here; in a container, start it \
+                 with `--gpus all`"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn hide(&mut self, host: &Host, visible: Option<&VisibleDevices>) {
+        let Some(mut cards) = self.cards.take() else { return };
+        let mut hide = |choice: &VisibleDevices, by: &str| {
+            let (kept, hidden) = choice.split(std::mem::take(&mut cards));
+            cards = kept;
+            self.notes.extend(hidden.iter().map(|card| format!("{} is hidden by {by}", card.title())));
+        };
+        match visible {
+            Some(visible) => hide(visible, "--visible"),
+            None if self.filtered => {}
+            None => {
+                if let Some(visible) = VisibleDevices::of_cuda(host) {
+                    hide(&visible, "CUDA_VISIBLE_DEVICES");
+                }
+            }
+        }
+        if let Some(visible) = VisibleDevices::of_container(host, cards.len()) {
+            let (kept, hidden) = visible.split(cards);
+            cards = kept;
+            let by = "NVIDIA_VISIBLE_DEVICES";
+            self.notes.extend(hidden.iter().map(|card| format!("{} is hidden by {by}", card.title())));
+        }
+        self.cards = Some(cards);
+    }
+
+    fn note_other_displays(&mut self, displays: &[Display], wsl: bool) {
+        for display in displays.iter().filter(|display| !display.is_nvidia() && !(wsl && display.is_microsoft())) {
+            self.notes.push(format!("{} is not NVIDIA's and counts as none", display.title()));
+        }
+    }
+
+    fn settle(self, machine: &mut Machine) {
+        // With a driver and no word on cards, cards are not known; with neither there are none.
+        let none = || if self.driver.is_some() { None } else { Some(Vec::new()) };
+        machine.gpus =
+            self.cards.map_or_else(none, |cards| Some(cards.into_iter().map(|card| card.gpu).collect::<Vec<Gpu>>()));
+        machine.sources.gpus = self.cards_source;
+        machine.driver = self.driver;
+        machine.sources.driver = self.driver_source;
+        machine.notes.extend(self.notes);
+    }
+}

@@ -1,0 +1,72 @@
+//! Display cards on the PCI bus, as Linux lists them.
+
+use std::path::Path;
+
+use crate::host::Host;
+use crate::machine::platform::text;
+
+/// More than any bus holds.
+const MAX_DEVICES: usize = 65_536;
+
+/// A display controller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Display {
+    /// Domain, bus, device and function: `0000:01:00.0`.
+    pub address: String,
+    /// Vendor and device: `10de:1b06`.
+    pub id: String,
+    /// The kernel driver it belongs to.
+    pub driver: Option<String>,
+}
+
+impl Display {
+    /// Whether NVIDIA made it.
+    pub fn is_nvidia(&self) -> bool {
+        self.id.starts_with("10de:")
+    }
+
+    /// Whether it is Windows' own, as seen in WSL and on Hyper-V.
+    pub fn is_microsoft(&self) -> bool {
+        self.id.starts_with("1414:")
+    }
+
+    /// As notes name it.
+    pub fn title(&self) -> String {
+        let maker = match self.id.split(':').next() {
+            Some("1002") => "the AMD display card",
+            Some("8086") => "the Intel display card",
+            _ => "the display card",
+        };
+        format!("{maker} {} at {}", self.id, self.address)
+    }
+}
+
+/// The display controllers, in the order of the bus.
+pub fn displays(host: &Host) -> Vec<Display> {
+    let Ok(devices) = fs_err::read_dir(host.system_path("/sys/bus/pci/devices")) else { return Vec::new() };
+    let mut displays: Vec<Display> =
+        devices.take(MAX_DEVICES).filter_map(|device| display(&device.ok()?.path())).collect();
+    displays.sort_by(|one, other| one.address.cmp(&other.address));
+    displays
+}
+
+/// `None` for a device of another class.
+fn display(device: &Path) -> Option<Display> {
+    let number = |name: &str| {
+        let text = text(&device.join(name))?;
+        u32::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()
+    };
+    if number("class")? >> 16 != 0x03 {
+        return None;
+    }
+    let (vendor, model) = (number("vendor")?, number("device")?);
+    if vendor > 0xffff || model > 0xffff {
+        return None;
+    }
+    let driver = fs_err::read_link(device.join("driver")).ok();
+    Some(Display {
+        address: device.file_name()?.to_str()?.to_owned(),
+        id: format!("{vendor:04x}:{model:04x}"),
+        driver: driver.and_then(|link| Some(link.file_name()?.to_str()?.to_owned())),
+    })
+}
