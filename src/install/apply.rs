@@ -65,22 +65,22 @@ fn apply_on(
     }
     // What can be refused is refused before anything is touched.
     let wheels = matched(plan, wheels)?;
+    let mut warnings = Vec::new();
     let mut layouts = Vec::with_capacity(wheels.len());
     for (locked, wheel) in &wheels {
         let layout = lay_out(wheel, locked, scheme)
-            .map_err(|refusal| InstallError::Refused { wheel: wheel.file_name.clone(), refusal })?;
-        layout.warnings.iter().for_each(|warning| reporter.warning(warning));
+            .map_err(|refusal| InstallError::Refused { wheel: Box::new(wheel.file_name.clone()), refusal })?;
+        warnings.extend_from_slice(&layout.warnings);
         layouts.push((*wheel, layout));
     }
-    let (files_by_path, conflicts) = merged(&layouts);
-    conflicts.iter().for_each(|warning| reporter.warning(warning));
+    let files_by_path = merged(&layouts, &mut warnings);
 
     let transaction = Transaction::begin(&scheme.root, files, &options.interrupted, reporter)?;
     check_still_as_planned(plan, scheme)?;
     let removed: Vec<&InstalledDistribution> = plan.removed().collect();
     let staying: Vec<&InstalledDistribution> = plan.staying().collect();
     let removal = removal(scheme, &removed, &staying)?;
-    removal.warnings.iter().for_each(|warning| reporter.warning(warning));
+    warnings.extend_from_slice(&removal.warnings);
 
     reporter.stage(&format!("linking {}", counted(wheels.len(), "wheel")));
     let jobs: Vec<Job<'_>> = files_by_path
@@ -98,10 +98,11 @@ fn apply_on(
             .warning("the cache is on another file system than the environment, or it has no links: files are copied");
     }
     let paths: Vec<&str> = files_by_path.keys().copied().collect();
-    let mut warnings = Vec::new();
     let moves = moves(&scheme.root, transaction.staging(), &paths, &removal, &mut warnings)?;
-    warnings.iter().for_each(|warning| reporter.warning(warning));
     transaction.commit(&moves, &options.interrupted)?;
+    for warning in &warnings {
+        reporter.warning(warning);
+    }
     Ok(Applied {
         added: wheels.len(),
         removed: removed.len(),
@@ -121,7 +122,7 @@ fn matched<'a>(
     plan.wheels()
         .map(|locked| {
             let wheel = wheels.iter().find(|wheel| fits(locked, wheel));
-            Ok((locked, wheel.ok_or_else(|| InstallError::WheelMissing { wheel: locked.file_name.clone() })?))
+            Ok((locked, wheel.ok_or_else(|| InstallError::WheelMissing { wheel: Box::new(locked.file_name.clone()) })?))
         })
         .collect()
 }
@@ -129,20 +130,19 @@ fn matched<'a>(
 type FilesByPath<'a> = BTreeMap<&'a str, (&'a UnpackedWheel, &'a TargetFile)>;
 
 /// All files by path. Wheels may share one, as those of a namespace do; where they differ in it the later one wins.
-fn merged<'a>(layouts: &'a [(&'a UnpackedWheel, WheelLayout)]) -> (FilesByPath<'a>, Vec<String>) {
+fn merged<'a>(layouts: &'a [(&'a UnpackedWheel, WheelLayout)], warnings: &mut Vec<String>) -> FilesByPath<'a> {
     let mut files = FilesByPath::new();
-    let mut conflicts = Vec::new();
     for (wheel, layout) in layouts {
         for file in &layout.files {
             if let Some((first, before)) = files.insert(&file.path, (wheel, file))
                 && before.hash != file.hash
             {
                 let (first, second) = (&first.file_name.name, &wheel.file_name.name);
-                conflicts.push(format!("{first} and {second} both bring `{}`: that of {second} is taken", file.path));
+                warnings.push(format!("{first} and {second} both bring `{}`: that of {second} is taken", file.path));
             }
         }
     }
-    (files, conflicts)
+    files
 }
 
 /// While torchfix waited, or since the plan was made, another program may have changed the environment.

@@ -16,7 +16,7 @@ pub enum InstallError {
     #[error("`{wheel}` is not installed")]
     Refused {
         /// The wheel.
-        wheel: WheelName,
+        wheel: Box<WheelName>,
         /// Why.
         #[source]
         refusal: Refusal,
@@ -62,7 +62,7 @@ pub enum InstallError {
     #[error("the plan holds `{wheel}`, which was not unpacked")]
     WheelMissing {
         /// The wheel.
-        wheel: WheelName,
+        wheel: Box<WheelName>,
     },
     /// Code `install.interrupted`, exit 130.
     #[error("interrupted: the environment is as it was")]

@@ -61,12 +61,13 @@ impl Builder<'_> {
     fn place(&mut self, path: &str, files: &[&str], is_folder: bool) -> Result<(), InstallError> {
         let target = self.root.join(path);
         let present = match fs_err::symlink_metadata(&target) {
-            Ok(metadata) if !self.removal.takes(path) => metadata,
-            Ok(_) => return Ok(self.moves.place.push(path.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(self.moves.place.push(path.to_owned()));
-            }
+            Ok(metadata) => Some(metadata).filter(|_| !self.removal.takes(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
+        };
+        let Some(present) = present else {
+            self.moves.place.push(path.to_owned());
+            return Ok(());
         };
         match (is_folder, present.is_dir()) {
             (true, true) => return self.descend(path, files),

@@ -150,9 +150,10 @@ pub fn plan(target: &[LockedWheel], installed: &[InstalledState], rules: &PlanRu
     }
     let mut left: Vec<&InstalledState> = Vec::new();
     for (name, copies) in by_name {
-        match rules.exact && !rules.kept.contains(name) {
-            true => removals.extend(copies.into_iter().map(|state| (state, RemovalReason::NotWanted))),
-            false => left.extend(copies),
+        if rules.exact && !rules.kept.contains(name) {
+            removals.extend(copies.into_iter().map(|state| (state, RemovalReason::NotWanted)));
+        } else {
+            left.extend(copies);
         }
     }
     replaced.extend(removals.iter().map(|(state, _)| *state));
@@ -285,10 +286,8 @@ mod tests {
 
     fn installed(title: &str, requires: &[&str]) -> InstalledState {
         let (name, version) = title.split_once(' ').unwrap();
-        let mut text = format!("Name: {name}\nVersion: {version}\nProvides-Extra: all\n");
-        for requirement in requires {
-            text.push_str(&format!("Requires-Dist: {requirement}\n"));
-        }
+        let requires: String = requires.iter().map(|requirement| format!("Requires-Dist: {requirement}\n")).collect();
+        let text = format!("Name: {name}\nVersion: {version}\nProvides-Extra: all\n{requires}");
         InstalledState {
             distribution: InstalledDistribution {
                 name: name.parse().unwrap(),

@@ -57,7 +57,7 @@ pub fn removal(
             }
         }
     }
-    let paths = Emptied::find(scheme, listed)?;
+    let paths = Emptied::find(scheme, &listed)?;
     Ok(Removal { paths, warnings })
 }
 
@@ -129,9 +129,9 @@ struct Emptied<'a> {
 }
 
 impl<'a> Emptied<'a> {
-    fn find(scheme: &'a Scheme, listed: BTreeSet<String>) -> Result<BTreeSet<String>, InstallError> {
+    fn find(scheme: &'a Scheme, listed: &BTreeSet<String>) -> Result<BTreeSet<String>, InstallError> {
         let mut by_folder: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for path in &listed {
+        for path in listed {
             let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
             by_folder.entry(folder.to_owned()).or_default().insert(name.to_owned());
             let mut below = folder;
@@ -199,8 +199,9 @@ impl<'a> Emptied<'a> {
         let mut left = 0;
         for (name, is_folder) in &present {
             let path = format!("{cache}/{name}");
-            let module = name.split_once('.').map(|(stem, _)| format!("{stem}.py"));
-            let is_stale = name.ends_with(".pyc") && module.is_some_and(|module| modules.contains(&module));
+            // `module.cpython-312.pyc`, `module.cpython-312.opt-1.pyc`
+            let module = name.strip_suffix(".pyc").and_then(|stem| stem.split_once('.')).map(|(stem, _)| stem);
+            let is_stale = module.is_some_and(|module| modules.contains(&format!("{module}.py")));
             if !is_folder && (is_stale || compiled.contains(&path)) {
                 self.going.insert(path);
             } else {

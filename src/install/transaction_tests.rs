@@ -57,9 +57,9 @@ impl Files for Failing {
             let first = fs_err::read_dir(path).ok().and_then(|mut entries| entries.next());
             if let Some(Ok(entry)) = first {
                 if entry.file_type()?.is_dir() {
-                    fs_err::remove_dir_all(entry.path())?
+                    fs_err::remove_dir_all(entry.path())?;
                 } else {
-                    fs_err::remove_file(entry.path())?
+                    fs_err::remove_file(entry.path())?;
                 }
             }
             return Err(error);

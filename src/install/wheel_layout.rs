@@ -72,16 +72,14 @@ pub fn lay_out(wheel: &UnpackedWheel, locked: &LockedWheel, scheme: &Scheme) -> 
         let is_script = file.path.strip_prefix(&data_folder).is_some_and(|inside| inside.starts_with("scripts/"));
         let rewritten = if is_script { rewritten_script(wheel, &file.path, &layout.python)? } else { None };
         let executable = file.executable || is_script;
-        match rewritten {
-            Some(script) => layout.generate(path, script, true)?,
-            None => {
-                let source = file.path.clone();
-                let linked = executable == file.executable;
-                let content = if linked { Content::Linked(source) } else { Content::Copied(source) };
-                let entry = RecordEntry { path: String::new(), hash: file.record_hash.clone(), size: Some(file.size) };
-                layout.add(path, content, executable, entry)?;
-            }
+        if let Some(script) = rewritten {
+            layout.generate(path, script, true)?;
+            continue;
         }
+        let source = file.path.clone();
+        let is_linked = executable == file.executable;
+        let content = if is_linked { Content::Linked(source) } else { Content::Copied(source) };
+        layout.add(path, Placed { content, executable, hash: file.record_hash.clone(), size: file.size })?;
     }
     layout.entry_points(wheel)?;
     let dist_info = format!("{}/{}", layout.site, wheel.dist_info);
@@ -101,8 +99,16 @@ struct Layout<'a> {
     site: String,
     scripts: String,
     python: std::path::PathBuf,
-    files: BTreeMap<String, (Content, bool, RecordEntry)>,
+    files: BTreeMap<String, Placed>,
     warnings: Vec<String>,
+}
+
+/// A file that has found its place.
+struct Placed {
+    content: Content,
+    executable: bool,
+    hash: String,
+    size: u64,
 }
 
 impl Layout<'_> {
@@ -139,22 +145,21 @@ impl Layout<'_> {
 
     fn generate(&mut self, path: String, bytes: Vec<u8>, executable: bool) -> Result<(), Refusal> {
         let hash = format!("sha256={}", Sha256::of(&bytes).to_record());
-        let entry = RecordEntry { path: String::new(), hash, size: Some(bytes.len() as u64) };
-        self.add(path, Content::Generated(bytes), executable, entry)
+        let size = bytes.len() as u64;
+        self.add(path, Placed { content: Content::Generated(bytes), executable, hash, size })
     }
 
-    fn add(&mut self, path: String, content: Content, executable: bool, entry: RecordEntry) -> Result<(), Refusal> {
+    fn add(&mut self, path: String, placed: Placed) -> Result<(), Refusal> {
         if path.split('/').any(|component| matches!(component, "" | "." | "..")) {
             return Err(Refusal::Escapes { path });
         }
         if is_reserved(&path, &self.scripts) {
             return Err(Refusal::Reserved { path });
         }
-        if let Some((_, _, before)) = self.files.insert(path.clone(), (content, executable, entry))
-            && before.hash != self.files[&path].2.hash
-        {
+        if self.files.get(&path).is_some_and(|before| before.hash != placed.hash) {
             self.warnings.push(format!("`{path}` is brought twice, with different content"));
         }
+        self.files.insert(path, placed);
         Ok(())
     }
 
@@ -163,9 +168,9 @@ impl Layout<'_> {
         let record = format!("{dist_info}/RECORD");
         let mut entries = Vec::with_capacity(self.files.len() + 1);
         let mut files = Vec::with_capacity(self.files.len() + 1);
-        for (path, (content, executable, entry)) in self.files {
-            entries.push(RecordEntry { path: record_path(&path, &self.site), ..entry.clone() });
-            files.push(TargetFile { path, content, executable, hash: entry.hash });
+        for (path, Placed { content, executable, hash, size }) in self.files {
+            entries.push(RecordEntry { path: record_path(&path, &self.site), hash: hash.clone(), size: Some(size) });
+            files.push(TargetFile { path, content, executable, hash });
         }
         entries.push(RecordEntry { path: record_path(&record, &self.site), hash: String::new(), size: None });
         let content = Content::Generated(write_record(&entries).into_bytes());

@@ -129,18 +129,15 @@ fn contents(root: &Path, base: &BasePython, options: &CreateOptions, flavour: Fl
 fn configuration(root: &Path, base: &BasePython, options: &CreateOptions) -> String {
     let home = base.executable.parent().unwrap_or(Path::new("")).display();
     let resolved = fs_err::canonicalize(&base.executable).unwrap_or_else(|_| base.executable.clone());
-    let mut text = format!(
-        "home = {home}\ninclude-system-site-packages = {}\nversion = {}\nexecutable = {}\ncommand = {} -m venv --without-pip {}\n",
+    let prompt = options.prompt.as_ref().map(|prompt| format!("prompt = '{prompt}'\n")).unwrap_or_default();
+    format!(
+        "home = {home}\ninclude-system-site-packages = {}\nversion = {}\n{prompt}executable = {}\ncommand = {} -m venv --without-pip {}\n",
         options.system_site_packages,
         base.version,
         resolved.display(),
         base.executable.display(),
         root.display(),
-    );
-    if let Some(prompt) = &options.prompt {
-        text.push_str(&format!("prompt = '{prompt}'\n"));
-    }
-    text
+    )
 }
 
 fn posix_contents(base: &BasePython) -> Vec<Item> {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::RecordError;
+use crate::machine::PythonError;
 use crate::vocab::{Diagnostic, ExitStatus, MetadataError};
 
 /// An environment that cannot be found, read, made or written.
@@ -34,6 +35,15 @@ pub enum VenvError {
     NoPython {
         /// The environment.
         root: PathBuf,
+    },
+    /// Code `venv.python`, exit 40.
+    #[error("the Python of `{root}` cannot be asked")]
+    Python {
+        /// The environment.
+        root: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<PythonError>,
     },
     /// Code `venv.elsewhere`, exit 40.
     #[error("the Python of `{root}` says it belongs to `{prefix}`")]
@@ -130,6 +140,7 @@ impl Diagnostic for VenvError {
             Self::NotAnEnvironment { .. } => "venv.not-an-environment",
             Self::BrokenLink { .. } => "venv.broken-link",
             Self::NoPython { .. } => "venv.no-python",
+            Self::Python { .. } => "venv.python",
             Self::Elsewhere { .. } => "venv.elsewhere",
             Self::ExternallyManaged { .. } => "venv.externally-managed",
             Self::OtherPython { .. } => "venv.other-python",
@@ -158,7 +169,7 @@ impl Diagnostic for VenvError {
                 "name another folder with `--venv DIR`; one that does not exist yet is made"
             }
             Self::BrokenLink { .. } => "remove the link, or name an environment with `--venv DIR`",
-            Self::NoPython { .. } | Self::Elsewhere { .. } => {
+            Self::NoPython { .. } | Self::Python { .. } | Self::Elsewhere { .. } => {
                 "the environment was moved or its Python removed: delete it and run `torchfix install` again"
             }
             Self::ExternallyManaged { .. } => "run `torchfix install --venv .venv` to work in a virtual environment",

@@ -2,6 +2,7 @@
 
 mod activate;
 mod create;
+mod environment;
 mod error;
 mod find;
 mod installed;
@@ -9,6 +10,7 @@ mod record;
 mod scheme;
 
 pub use create::{BasePython, CreateOptions, create_for};
+pub use environment::{Environment, create};
 pub use error::VenvError;
 pub use find::{Found, find};
 pub use installed::{BrokenDistribution, DirectUrl, Installed, InstalledDistribution, MetadataFormat, list};

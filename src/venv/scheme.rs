@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::VenvError;
 
-/// How an environment is laid out: CPython's `posix_prefix` or `nt` scheme.
+/// How an environment is laid out: Python's `posix_prefix` or `nt` scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
     /// `bin`, `lib/python3.12/site-packages`.
