@@ -288,6 +288,23 @@ fn an_index_in_a_folder_is_an_index() {
     let page = ask(&client, &index, "demo").unwrap().unwrap();
     assert_eq!(page.artifacts[0].url.to_file_path().unwrap(), folder.path().join("demo/demo-1-py3-none-any.whl"));
     assert!(ask(&client, &index, "other").unwrap().is_none());
+    let missing = Index { url: Url::from_directory_path(folder.path().join("none")).unwrap(), ..index };
+    assert_eq!(ask(&client, &missing, "demo").unwrap_err().code(), "index.folder");
+}
+
+#[test]
+fn a_page_that_breaks_off_is_read_again() {
+    let site = Site::new().simple_page("/i/demo/", &[demo()], Style::Html).fault(
+        "/i/demo/",
+        Fault::Truncate(40),
+        Times::First(2),
+    );
+    let server = Server::start(site);
+    let index = index(server.url("/i"), IndexKind::Simple);
+    assert_eq!(ask(&run(None, false), &index, "demo").unwrap().unwrap().artifacts.len(), 1);
+    server.add_fault("/i/demo/", Fault::Truncate(40), Times::Always);
+    let error = ask(&run(None, false), &index, "demo").unwrap_err();
+    assert_eq!((error.code(), server.requests().len()), ("http.broken", 7));
 }
 
 #[test]

@@ -213,6 +213,15 @@ impl Client {
         unreachable!("the loop ends by returning")
     }
 
+    /// Waits for the next attempt after a body broke off; the error itself where there have been enough.
+    pub(super) fn pause_after(&self, attempt: u32, error: HttpError) -> Result<(), HttpError> {
+        if attempt > self.retries_after(&error) {
+            return Err(error);
+        }
+        thread::sleep(retry::pause(self.options.backoff, attempt, None));
+        Ok(())
+    }
+
     /// How often a request that failed this way is sent again: whoever sits behind a firewall shall hear of it soon.
     fn retries_after(&self, error: &HttpError) -> u32 {
         match error {
@@ -226,7 +235,7 @@ impl Client {
     }
 
     /// The error of a body that could not be read to its end.
-    pub fn broken(&self, url: &Url, error: io::Error) -> HttpError {
+    pub(super) fn broken(&self, url: &Url, error: io::Error) -> HttpError {
         let error = super::body::plain(error);
         if error.kind() == io::ErrorKind::TimedOut {
             return HttpError::TimedOut { url: redacted(url), after: self.options.stall_timeout };

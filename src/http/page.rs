@@ -1,6 +1,6 @@
 //! Pages and small files, read whole.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::sync::Arc;
 
 use reqwest::Method;
@@ -52,24 +52,64 @@ impl Client {
             return local_file(url, limit);
         }
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]);
-        let (response, url) = self.send(&Method::GET, url, &headers)?;
-        match response.status().as_u16() {
-            200 => self.read(response, &url, limit),
-            status => Err(HttpError::Status { url: redacted(&url), status }),
+        let answer = self.answer(url, &headers, limit)?;
+        match answer.page {
+            Some(page) => Ok(page),
+            None => Err(HttpError::Status { url: redacted(&answer.url), status: answer.parts.status.as_u16() }),
         }
     }
 
-    /// Reads an answer whole, up to the limit.
-    pub(super) fn read(&self, response: Response, url: &Url, limit: u64) -> Result<PageBody, HttpError> {
-        let content_type =
-            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
-        let mut bytes = Vec::new();
-        response.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| self.broken(url, error))?;
-        if bytes.len() as u64 > limit {
-            return Err(HttpError::TooLarge { url: redacted(url), limit });
+    /// Reads a body whole; where it breaks off, it is asked for and read again.
+    ///
+    /// `open` says what it pleases about the body beside handing it out.
+    pub fn whole<M, R: Read>(
+        &self,
+        url: &Url,
+        mut open: impl FnMut() -> Result<(M, R), HttpError>,
+    ) -> Result<(M, Vec<u8>), HttpError> {
+        let mut attempt = 1;
+        loop {
+            let (about, mut body) = open()?;
+            let mut bytes = Vec::new();
+            match body.read_to_end(&mut bytes) {
+                Ok(_) => return Ok((about, bytes)),
+                Err(error) => self.pause_after(attempt, self.broken(url, error))?,
+            }
+            attempt += 1;
         }
-        Ok(PageBody { url: without_credentials(url), content_type, bytes: bytes.into() })
     }
+
+    /// A request's answer, its body read where the status is 200.
+    pub(super) fn answer(&self, url: &Url, headers: &HeaderMap, limit: u64) -> Result<Answer, HttpError> {
+        let ((parts, url), bytes) = self.whole(url, || {
+            let (response, url) = self.send(&Method::GET, url, headers)?;
+            let most = if response.status().as_u16() == 200 { limit.saturating_add(1) } else { 0 };
+            Ok(((summary(&response), url), response.take(most)))
+        })?;
+        if bytes.len() as u64 > limit {
+            return Err(HttpError::TooLarge { url: redacted(&url), limit });
+        }
+        let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        let page = PageBody { url: without_credentials(&url), content_type, bytes: bytes.into() };
+        Ok(Answer { page: (parts.status.as_u16() == 200).then_some(page), parts, url })
+    }
+}
+
+/// What came of a request.
+pub(super) struct Answer {
+    /// Status and headers.
+    pub(super) parts: http::response::Parts,
+    /// Where it came from, redirects followed.
+    pub(super) url: Url,
+    /// The body of a 200.
+    pub(super) page: Option<PageBody>,
+}
+
+fn summary(response: &Response) -> http::response::Parts {
+    let mut summary = http::Response::new(());
+    *summary.status_mut() = response.status();
+    summary.headers_mut().clone_from(response.headers());
+    summary.into_parts().0
 }
 
 /// A page of an index that lies on this machine: the file, or `index.html` in the folder.

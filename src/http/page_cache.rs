@@ -5,13 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
-use reqwest::Method;
-use reqwest::blocking::Response;
 use reqwest::header::{ACCEPT, CACHE_CONTROL, ETAG, EXPIRES, HeaderMap, HeaderValue, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 
 use super::credentials::{redacted, without_credentials};
-use super::page::{LARGEST_PAGE, PageBody};
+use super::page::{Answer, LARGEST_PAGE, PageBody};
 use super::{Client, HttpError};
 use crate::vocab::{Sha256, Url};
 
@@ -75,8 +73,7 @@ impl PageCache {
                 }
             }
         }
-        let (response, url) = client.send(&Method::GET, url, &headers)?;
-        let (parts, ()) = summary(&response).into_parts();
+        let Answer { parts, url, page } = client.answer(url, &headers, LARGEST_PAGE)?;
         let now = SystemTime::now();
         if let (304, Some(mut entry)) = (parts.status.as_u16(), kept) {
             if let AfterResponse::NotModified(policy, _) = entry.head.policy.after_response(&request, &parts, now) {
@@ -90,7 +87,6 @@ impl PageCache {
         if status != 200 && !absent.contains(&status) {
             return Err(HttpError::Status { url: redacted(&url), status });
         }
-        let page = if status == 200 { Some(client.read(response, &url, LARGEST_PAGE)?) } else { None };
         let policy = CachePolicy::new_options(&request, &parts_to_judge(parts), now, options());
         if policy.is_storable() {
             let body = page.as_ref().map_or_else(Vec::new, |page| page.bytes.to_vec());
@@ -117,13 +113,6 @@ fn request(url: &Url, accept: &'static str) -> Result<http::Request<()>, HttpErr
     *request.uri_mut() = uri;
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
     Ok(request)
-}
-
-fn summary(response: &Response) -> http::Response<()> {
-    let mut summary = http::Response::new(());
-    *summary.status_mut() = response.status();
-    summary.headers_mut().clone_from(response.headers());
-    summary
 }
 
 /// A "not here" of any status is kept as a 404, the one that caches know; an answer that says nothing about its age is

@@ -92,7 +92,15 @@ impl Shared {
         // The PyTorch index says 403 for what it does not have; elsewhere 403 is about credentials.
         let absent: &[u16] = if index.kind == IndexKind::Pytorch { &[403, 404] } else { &[404] };
         let Some(url) = project_url(&index.url, name) else { return Ok(None) };
-        self.fetch(&url, absent, index)
+        let page = self.fetch(&url, absent, index)?;
+        if page.is_none()
+            && index.url.scheme() == "file"
+            && let Ok(path) = index.url.to_file_path()
+        {
+            // A folder without the project is an index; one that is not there is a mistake.
+            fs_err::read_dir(&path).map_err(|error| IndexError::Folder { path, source: Arc::new(error) })?;
+        }
+        Ok(page)
     }
 
     /// A folder, or a page of links to the wheels of any project.

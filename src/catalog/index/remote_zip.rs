@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use super::IndexError;
 use crate::catalog::Artifact;
-use crate::http::{ByteRange, Client, HttpError, Span, TwinHosts, Validator, redacted};
+use crate::http::{Body, ByteRange, Client, HttpError, Span, TwinHosts, Validator, redacted};
 use crate::vocab::Url;
 use crate::zip::{CentralDirectory, Entry, Method, TAIL, ZipError, judge_local_header};
 
@@ -78,26 +78,27 @@ struct Tail {
 
 impl Tail {
     fn fetch(client: &Client, twins: &TwinHosts, artifact: &Artifact) -> Result<Self, IndexError> {
-        let (url, body) = twins.ask(&artifact.url, |url| {
-            let body = match client.range(url, ByteRange::Last(TAIL), None) {
-                // Some servers know only ranges that count from the begin.
-                Err(error) if refuses_ends(&error) => from_begin(client, url, artifact.size, error),
-                body => body,
-            };
-            body.map(|body| (url.clone(), body))
+        let (url, (span, validator), bytes) = twins.ask(&artifact.url, |url| {
+            let ((span, validator), bytes) = client.whole(url, || {
+                let body = match client.range(url, ByteRange::Last(TAIL), None) {
+                    // Some servers know only ranges that count from the begin.
+                    Err(error) if refuses_ends(&error) => from_begin(client, url, artifact.size, error)?,
+                    body => body?,
+                };
+                let too_large = body.span.length().is_some_and(|length| length > LARGEST_WHOLE);
+                let most = if too_large { 0 } else { LARGEST_WHOLE + 1 };
+                Ok(((body.span, body.validator.clone()), body.take(most)))
+            })?;
+            Ok((url.clone(), (span, validator), bytes))
         })?;
-        let (first, total) = match body.span {
-            Span::Part { first, total, .. } => (first, Some(total)),
-            Span::Whole { size } if size.is_none_or(|size| size <= LARGEST_WHOLE) => (0, size),
-            Span::Whole { .. } => return Err(IndexError::NoRanges { url: redacted(&url) }),
-        };
-        let validator = body.validator.clone();
-        let mut bytes = Vec::new();
-        body.take(LARGEST_WHOLE + 1).read_to_end(&mut bytes).map_err(|error| client.broken(&url, error))?;
-        if bytes.len() as u64 > LARGEST_WHOLE {
+        let length = span.length().unwrap_or(bytes.len() as u64);
+        if length > LARGEST_WHOLE {
             return Err(IndexError::NoRanges { url: redacted(&url) });
         }
-        let total = total.unwrap_or(bytes.len() as u64);
+        let (first, total) = match span {
+            Span::Part { first, total, .. } => (first, total),
+            Span::Whole { .. } => (0, length),
+        };
         Ok(Self { url, bytes, first, total, validator })
     }
 
@@ -126,13 +127,13 @@ impl Tail {
     }
 
     fn span(&self, client: &Client, first: u64, end: u64) -> Result<Vec<u8>, IndexError> {
-        let mut body = client.range(&self.url, ByteRange::Span { first, end }, self.validator.as_ref())?;
-        if body.span != (Span::Part { first, end, total: self.total }) {
-            return Err(IndexError::FileChanged { url: redacted(&self.url) });
-        }
-        let mut bytes = Vec::new();
-        body.read_to_end(&mut bytes).map_err(|error| client.broken(&self.url, error))?;
-        Ok(bytes)
+        let wanted = Span::Part { first, end, total: self.total };
+        let (span, bytes) = client.whole(&self.url, || {
+            let body = client.range(&self.url, ByteRange::Span { first, end }, self.validator.as_ref())?;
+            let most = if body.span == wanted { end - first } else { 0 };
+            Ok((body.span, body.take(most)))
+        })?;
+        if span == wanted { Ok(bytes) } else { Err(IndexError::FileChanged { url: redacted(&self.url) }) }
     }
 }
 
@@ -141,7 +142,7 @@ fn refuses_ends(error: &HttpError) -> bool {
 }
 
 /// The end of a file, asked for by where it begins.
-fn from_begin(client: &Client, url: &Url, size: Option<u64>, error: HttpError) -> Result<crate::http::Body, HttpError> {
+fn from_begin(client: &Client, url: &Url, size: Option<u64>, error: HttpError) -> Result<Body, HttpError> {
     let size = match size {
         Some(size) => Some(size),
         None => client.size(url)?,
