@@ -7,9 +7,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use support::environments::{TestEnvironment, assert_same, locked, real_python, run, unpack, walk};
+use support::environments::{TestEnvironment, assert_same, host, locked, real_python, run, unpack, walk};
 use support::wheels::{BuiltWheel, WheelBuilder};
 use torchfix::install::{ApplyOptions, InstallError, LinkMode, apply, recover};
+use torchfix::venv::{Environment, VenvError};
 use torchfix::vocab::{Diagnostic as _, ExitStatus};
 
 fn demo(version: &str) -> BuiltWheel {
@@ -42,9 +43,9 @@ fn other() -> BuiltWheel {
 #[test]
 fn a_new_environment_is_as_python_makes_it() {
     let Some(ours) = TestEnvironment::new() else { return };
-    let python = real_python().unwrap();
     let theirs = ours.folder.path().join("theirs");
-    run(Command::new(&python.executable).args(["-m", "venv", "--without-pip"]).arg(&theirs)).unwrap();
+    run(Command::new(&ours.environment.interpreter.base_executable).args(["-m", "venv", "--without-pip"]).arg(&theirs))
+        .unwrap();
     let mut expected = BTreeMap::new();
     walk(&theirs, &theirs, &mut expected);
     let mut found = ours.tree();
@@ -60,6 +61,29 @@ fn a_new_environment_is_as_python_makes_it() {
         let prefix = ours.run(name, &["-c", "import sys; print(sys.prefix)"]).unwrap();
         assert_eq!(prefix.trim(), ours.root().to_str().unwrap());
     }
+}
+
+#[test]
+fn an_environment_that_is_not_what_it_was_is_told() {
+    let Some(environment) = TestEnvironment::new() else { return };
+    let (folder, own) = (environment.folder.path(), &environment.environment);
+    let base = real_python(&folder.join("pythons")).unwrap();
+    own.must_agree_with(&base).unwrap();
+    own.must_agree_with(&own.interpreter).unwrap();
+    let mut other = base.clone();
+    (other.executable, other.base_executable) = ("/other/python".into(), "/other/python".into());
+    (other.base_prefix, other.prefix) = ("/other".into(), "/other".into());
+    assert!(matches!(own.must_agree_with(&other), Err(VenvError::OtherPython { .. })));
+    own.probe_writable().unwrap();
+    let moved = folder.join("moved");
+    fs_err::create_dir_all(&moved).unwrap();
+    fs_err::write(moved.join("pyvenv.cfg"), "home = /usr/bin\n").unwrap();
+    let open = || Environment::open(&host(), &moved, &folder.join("pythons"));
+    assert!(matches!(open(), Err(VenvError::NoPython { .. })));
+    #[cfg(unix)]
+    fs_err::os::unix::fs::symlink(environment.root().join("bin"), moved.join("bin")).unwrap();
+    let elsewhere = open().unwrap_err();
+    assert_eq!(elsewhere.exit_status(), ExitStatus::Environment, "{elsewhere:?}");
 }
 
 #[test]
@@ -298,12 +322,7 @@ fn a_full_or_read_only_disk_leaves_the_environment_as_it_was() {
         return;
     }
     let _unmount = Unmount(mount.clone());
-    let root = mount.join("venv");
-    let python = real_python().unwrap();
-    torchfix::venv::create_for(&root, &python, &torchfix::venv::CreateOptions::default()).unwrap();
-    let site = root.join(environment.scheme.purelib.strip_prefix(environment.root()).unwrap());
-    let scheme = torchfix::venv::Scheme::resolve(&root, &site, &site, &root.join("bin"), "3").unwrap();
-    let small = TestEnvironment { folder: tempfile::tempdir().unwrap(), scheme };
+    let small = TestEnvironment::on(tempfile::tempdir().unwrap(), &mount.join("venv")).unwrap();
     small.install(&[demo("1.0")]).0.unwrap();
     let before = small.tree();
     let large = WheelBuilder::new("large", "1.0").noise("large/blob", 4 << 20).build();
@@ -314,6 +333,7 @@ fn a_full_or_read_only_disk_leaves_the_environment_as_it_was() {
     run(Command::new("mount").args(["-o", "remount,ro"]).arg(&mount)).unwrap();
     let read_only = small.install(&[demo("2.0")]).0.unwrap_err();
     assert!(matches!(read_only, InstallError::ReadOnly(_)), "{read_only:?}");
+    assert_eq!(small.environment.probe_writable().unwrap_err().exit_status(), ExitStatus::FileSystem);
     assert_eq!(read_only.exit_status(), ExitStatus::FileSystem);
     assert_same(&small.tree(), &before);
 }

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
+use torchfix::host::Host;
 use torchfix::install::{Applied, ApplyOptions, InstallError, InstalledState, Plan, PlanRules, apply, plan};
 use torchfix::lock::LockedWheel;
+use torchfix::machine::Interpreter;
 use torchfix::progress::Reporter;
-use torchfix::venv::{BasePython, CreateOptions, Scheme, create_for, list, parse_record};
+use torchfix::venv::{CreateOptions, Environment, Scheme, create, list, parse_record};
 use torchfix::vocab::Sha256;
 use torchfix::wheel::{UnpackedFile, UnpackedWheel};
 
@@ -18,26 +20,20 @@ use super::wheels::BuiltWheel;
 /// A virtual environment of the real Python of this machine, in a temporary folder that also holds unpacked wheels.
 pub struct TestEnvironment {
     pub folder: tempfile::TempDir,
+    pub environment: Environment,
     pub scheme: Scheme,
 }
 
+/// The process's surroundings without an active environment.
+pub fn host() -> Host {
+    let path = Host::of_process().unwrap().text_variable("PATH").unwrap_or_default().to_owned();
+    let home = Host::of_process().unwrap().text_variable("HOME").unwrap_or_default().to_owned();
+    Host::with(Path::new("/"), Path::new("/"), &[("PATH", &path), ("HOME", &home)])
+}
+
 /// The Python of this machine, or word that the test is skipped.
-pub fn real_python() -> Option<BasePython> {
-    let script =
-        "import sys; print(sys._base_executable, '%d.%d.%d' % sys.version_info[:3], sys.base_prefix, sep='\\n')";
-    let told = run(Command::new("python3").args(["-I", "-S", "-c", script]));
-    let Some(told) = told else {
-        println!("skipped: no python3 here");
-        return None;
-    };
-    let lines: Vec<&str> = told.lines().collect();
-    Some(BasePython {
-        executable: PathBuf::from(lines[0]),
-        version: lines[1].to_owned(),
-        prefix: PathBuf::from(lines[2]),
-        free_threaded: false,
-        has_lib64: cfg!(all(target_os = "linux", target_pointer_width = "64")),
-    })
+pub fn real_python(cache: &Path) -> Option<Interpreter> {
+    Interpreter::find(&host(), None, cache).inspect_err(|error| println!("skipped: {error}")).ok()
 }
 
 impl TestEnvironment {
@@ -48,11 +44,17 @@ impl TestEnvironment {
 
     /// A new environment in a folder of this name.
     pub fn at(name: &str) -> Option<Self> {
-        let python = real_python()?;
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join(name);
-        create_for(&root, &python, &CreateOptions::default()).unwrap();
-        Some(Self { scheme: scheme_of(&root, &python), folder })
+        Self::on(folder, &root)
+    }
+
+    /// A new environment at `root`.
+    pub fn on(folder: tempfile::TempDir, root: &Path) -> Option<Self> {
+        let cache = folder.path().join("pythons");
+        create(root, &real_python(&cache)?, &CreateOptions::default()).unwrap();
+        let environment = Environment::open(&host(), root, &cache).unwrap();
+        Some(Self { scheme: environment.scheme.clone(), environment, folder })
     }
 
     pub fn root(&self) -> &Path {
@@ -82,7 +84,11 @@ impl TestEnvironment {
             })
             .collect();
         let none = std::collections::BTreeSet::new();
-        plan(target, &installed, &PlanRules { markers: &markers(), kept: &none, rebuilt: &none, exact: true })
+        plan(
+            target,
+            &installed,
+            &PlanRules { markers: &self.environment.interpreter.markers, kept: &none, rebuilt: &none, exact: true },
+        )
     }
 
     /// Makes the environment exactly these wheels.
@@ -128,12 +134,6 @@ impl TestEnvironment {
             }
         }
     }
-}
-
-fn scheme_of(root: &Path, python: &BasePython) -> Scheme {
-    let minor = python.version.rsplit_once('.').unwrap().0;
-    let site = root.join(format!("lib/python{minor}/site-packages"));
-    Scheme::resolve(root, &site, &site, &root.join("bin"), minor).unwrap()
 }
 
 /// What a wheel is locked as, asked for by name.
@@ -244,21 +244,4 @@ impl Reporter for Heard {
     fn warning(&self, message: &str) {
         self.0.lock().unwrap().push(message.to_owned());
     }
-}
-
-fn markers() -> pep508_rs::MarkerEnvironment {
-    pep508_rs::MarkerEnvironment::try_from(pep508_rs::MarkerEnvironmentBuilder {
-        implementation_name: "cpython",
-        implementation_version: "3.12.0",
-        os_name: "posix",
-        platform_machine: "x86_64",
-        platform_python_implementation: "CPython",
-        platform_release: "",
-        platform_system: "Linux",
-        platform_version: "",
-        python_full_version: "3.12.0",
-        python_version: "3.12",
-        sys_platform: "linux",
-    })
-    .unwrap()
 }
