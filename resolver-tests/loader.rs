@@ -124,6 +124,17 @@ fn a_crash_at_import_is_a_report() {
 }
 
 #[test]
+fn what_a_library_says_before_it_aborts_is_told() {
+    let Some(environment) = TorchEnvironment::new() else { return };
+    let report =
+        live(&environment.at_import("import os\nos.write(2, b'No libx.so.9\\nInvalid handle\\n')\nos.abort()"));
+    assert_eq!(
+        report.verdict(false).to_string(),
+        "Python was killed by SIGABRT while importing torch: No libx.so.9; Invalid handle"
+    );
+}
+
+#[test]
 fn an_exception_at_import_is_a_report() {
     let Some(environment) = TorchEnvironment::new() else { return };
     let report = live(&environment.at_import("raise OSError('libcudart.so.12: cannot open')"));

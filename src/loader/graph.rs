@@ -6,7 +6,7 @@
 //! `LD_PRELOAD` are not modelled.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use super::elf::{ElfFault, ElfImage};
@@ -158,20 +158,20 @@ impl<'a, F: LibraryFiles> Process<'a, F> {
                 None => continue,
                 Some(Ok(image)) if self.fits(&image) => image,
                 Some(Ok(image)) => {
-                    passed_over.get_or_insert(NotFound::Faulty(path, wrong_machine(&image)));
+                    passed_over.get_or_insert(NotFound::Faulty(self.plain(path), wrong_machine(&image)));
                     continue;
                 }
                 Some(Err(fault @ ElfFault::WrongMachine { .. })) => {
-                    passed_over.get_or_insert(NotFound::Faulty(path, fault));
+                    passed_over.get_or_insert(NotFound::Faulty(self.plain(path), fault));
                     continue;
                 }
-                Some(Err(fault)) => return Err(NotFound::Faulty(path, fault)),
+                Some(Err(fault)) => return Err(NotFound::Faulty(self.plain(path), fault)),
             };
             let identity = self.files.identity(&path);
             let found = match self.by_identity.get(&identity) {
                 Some(found) => *found,
                 None if self.loaded.len() >= MOST_LIBRARIES => return Err(NotFound::Nowhere),
-                None => self.add(path, identity, image, Some(index), false),
+                None => self.add(self.plain(path), identity, image, Some(index), false),
             };
             self.by_name.insert(name.to_owned(), found);
             return Ok(found);
@@ -202,6 +202,18 @@ impl<'a, F: LibraryFiles> Process<'a, F> {
         files.extend(self.search.cache.get(name).into_iter().flatten().cloned());
         files.extend(self.search.defaults.iter().map(|folder| folder.join(name)));
         files
+    }
+
+    /// The path as one would write it: without the `..` that `$ORIGIN/../lib` leaves, where that is the same file.
+    fn plain(&self, path: PathBuf) -> PathBuf {
+        let mut plain = PathBuf::new();
+        for part in path.components() {
+            match part {
+                Component::ParentDir => _ = plain.pop(),
+                part => plain.push(part),
+            }
+        }
+        if self.files.identity(&plain) == self.files.identity(&path) { plain } else { path }
     }
 
     fn check_versions(&mut self, index: usize) {

@@ -137,6 +137,7 @@ def cudnn(torch):
     """Opens cuDNN and lets torch compare it with the one it was built against."""
     if torch.version.cuda is None:
         return
+    say("stage", stage="ask-cudnn")
     try:
         version = torch.backends.cudnn.version()
     except Exception as failure:

@@ -18,9 +18,16 @@ pub struct LoadReport {
 }
 
 impl LoadReport {
-    /// What keeps libraries from being loaded, in the order it is met.
+    /// What keeps libraries from being loaded, each once, in the order it is met.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.libraries.iter().flat_map(|library| &library.problems)
+        let mut problems: Vec<&Problem> = Vec::new();
+        for problem in self.libraries.iter().flat_map(|library| &library.problems) {
+            // A damaged library fails everyone who needs it.
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        problems.into_iter()
     }
 
     /// Whether everything loads as far as the model knows.

@@ -32,6 +32,7 @@ enum StageName {
     Import,
     Compute,
     AskForGpus,
+    AskCudnn,
     Open,
 }
 
@@ -120,6 +121,7 @@ impl Transcript {
                     StageName::Import => Stage::Import,
                     StageName::Compute => Stage::Compute(subject),
                     StageName::AskForGpus => Stage::AskForGpus,
+                    StageName::AskCudnn => Stage::AskCudnn,
                     StageName::Open => Stage::Open(subject.into()),
                 };
                 return true;

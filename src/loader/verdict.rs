@@ -18,6 +18,8 @@ pub enum Stage {
     Compute(String),
     /// Asking for GPUs.
     AskForGpus,
+    /// Opening cuDNN and asking for its version.
+    AskCudnn,
     /// Opening a library.
     Open(PathBuf),
 }
@@ -29,6 +31,7 @@ impl fmt::Display for Stage {
             Self::Import => f.write_str("importing torch"),
             Self::Compute(device) => write!(f, "computing on {device}"),
             Self::AskForGpus => f.write_str("asking CUDA for GPUs"),
+            Self::AskCudnn => f.write_str("opening cuDNN"),
             Self::Open(library) => write!(f, "opening `{}`", library.display()),
         }
     }
@@ -241,10 +244,12 @@ pub enum CpuReason {
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum BrokenReason {
     /// The child did not come to the end.
-    #[error("{end}")]
+    #[error("{end}{}", LastWords(last_words.as_deref()))]
     Ended {
         /// How it ended.
         end: LiveEnd,
+        /// What it said last before it died.
+        last_words: Option<String>,
     },
     /// A device does not compute, or not rightly.
     #[error("{device} does not compute: {error}")]
@@ -272,6 +277,14 @@ pub enum BrokenReason {
     },
 }
 
+struct LastWords<'a>(Option<&'a str>);
+
+impl fmt::Display for LastWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |words| write!(f, ": {words}"))
+    }
+}
+
 struct AndOthers(usize);
 
 impl fmt::Display for AndOthers {
@@ -294,7 +307,7 @@ impl LiveReport {
         match &self.end {
             LiveEnd::NoTorch => return Verdict::NoTorch,
             LiveEnd::Finished => {}
-            end => return broken(BrokenReason::Ended { end: end.clone() }),
+            end => return broken(BrokenReason::Ended { end: end.clone(), last_words: self.last_words() }),
         }
         let failed = |on_gpu: bool| {
             self.devices.iter().find(|device| device.error.is_some() && (device.device != "cpu") == on_gpu)
@@ -317,6 +330,16 @@ impl LiveReport {
                 |gpu| Verdict::Works { device: gpu.device.clone(), name: gpu.name.clone() },
             ),
         }
+    }
+
+    /// What a process that died said last, before Python's own account of where it was.
+    fn last_words(&self) -> Option<String> {
+        let LiveEnd::Crashed { .. } = self.end else { return None };
+        let said = self.said.split("Fatal Python error").next()?;
+        let mut lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        // Libraries that cannot load a part of themselves say which, then what they could not do without it.
+        let last = lines.split_off(lines.len().saturating_sub(3));
+        (!last.is_empty()).then(|| last.join("; ").chars().take(600).collect())
     }
 
     /// Why the CPU is all that computes; `None` when a GPU does.
