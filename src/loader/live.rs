@@ -13,8 +13,8 @@ use crate::host::Host;
 use crate::progress::Reporter;
 
 use super::error::LoaderError;
+use super::live_report::{LiveEnd, LiveReport, Stage};
 use super::protocol::Transcript;
-use super::verdict::{LiveEnd, LiveReport, Stage};
 
 /// The time a child has unless told otherwise: the first import reads gigabytes from what may be a network disk.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_mins(3);

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::live_report::{DeviceResult, LibraryFailure, LiveEnd, LiveReport, Stage};
 use super::optional::{Optional, missing_library};
-use super::verdict::{DeviceResult, LibraryFailure, LiveEnd, LiveReport, Stage};
 
 /// More results than any machine or build has: a child that says more is not believed.
 const MOST_RESULTS: usize = 10_000;
@@ -174,6 +174,8 @@ fn beginning(line: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn told(lines: &[&str]) -> LiveReport {
@@ -204,6 +206,18 @@ mod tests {
         assert_eq!((without.failures.len(), without.notes.len()), (0, 1));
         let with = told(&[r#"{"event":"gpu","available":false,"error":null,"driver":true}"#, unopened, end]);
         assert_eq!((with.failures.len(), with.notes.len()), (1, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_never_panics(lines in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..8)) {
+            let mut transcript = Transcript::new();
+            transcript.hear(br#"{"event": "stage", "stage": "import"}"#);
+            for line in lines {
+                transcript.hear(&line);
+            }
+            transcript.into_report(|during| LiveEnd::Crashed { during, signal: None, status: None });
+        }
     }
 
     #[test]
