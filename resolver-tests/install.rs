@@ -305,7 +305,7 @@ fn what_was_staged_when_the_process_ended_is_cleared_away() {
     let staged = environment.root().join(".torchfix/transaction/new/lib");
     fs_err::create_dir_all(&staged).unwrap();
     fs_err::write(staged.join("half"), "half").unwrap();
-    recover(environment.root()).unwrap();
+    recover(environment.root(), &AtomicBool::new(false), &()).unwrap();
     assert!(!environment.root().join(".torchfix/transaction").exists());
     assert_same(&environment.tree(), &before);
 }

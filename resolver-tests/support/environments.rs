@@ -1,4 +1,5 @@
 //! Environments and unpacked wheels made for a test.
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
 
 use std::collections::BTreeMap;
 use std::io::Read as _;

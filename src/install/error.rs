@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::venv::VenvError;
-use crate::vocab::{Diagnostic, ExitStatus, MetadataError, WheelName};
+use crate::vocab::{Diagnostic, ExitStatus, WheelName};
 
 /// An environment that was not changed, and why.
 #[derive(Debug, thiserror::Error)]
@@ -86,9 +86,6 @@ pub enum Refusal {
         /// `Wheel-Version` as it stands there.
         version: String,
     },
-    /// METADATA that cannot be used.
-    #[error("its METADATA cannot be used")]
-    Metadata(#[from] MetadataError),
     /// A folder of `.data` that no scheme has.
     #[error("`{path}` belongs to no known scheme")]
     UnknownScheme {

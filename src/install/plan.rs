@@ -286,8 +286,9 @@ mod tests {
 
     fn installed(title: &str, requires: &[&str]) -> InstalledState {
         let (name, version) = title.split_once(' ').unwrap();
-        let requires: String = requires.iter().map(|requirement| format!("Requires-Dist: {requirement}\n")).collect();
-        let text = format!("Name: {name}\nVersion: {version}\nProvides-Extra: all\n{requires}");
+        let mut lines = vec![format!("Name: {name}"), format!("Version: {version}"), "Provides-Extra: all".to_owned()];
+        lines.extend(requires.iter().map(|requirement| format!("Requires-Dist: {requirement}")));
+        let text = lines.join("\n");
         InstalledState {
             distribution: InstalledDistribution {
                 name: name.parse().unwrap(),

@@ -28,12 +28,14 @@ pub enum Recovered {
 }
 
 /// Brings an environment in which a change was interrupted to the state before it, or after it where it was complete.
-pub fn recover(root: &Path) -> Result<Recovered, InstallError> {
+///
+/// A change that another torchfix is making right now is waited for.
+pub fn recover(root: &Path, interrupted: &AtomicBool, reporter: &dyn Reporter) -> Result<Recovered, InstallError> {
     let places = Places::of(root);
     if !places.folder.exists() {
         return Ok(Recovered::Nothing);
     }
-    let _lock = LockFile::acquire(&places.lock, &AtomicBool::new(false), &())?;
+    let _lock = LockFile::acquire(&places.lock, interrupted, reporter)?;
     places.recover(&Disk)
 }
 

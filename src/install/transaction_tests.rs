@@ -144,6 +144,10 @@ fn environment() -> (tempfile::TempDir, PathBuf) {
     (folder, root)
 }
 
+fn recover(root: &Path) -> Result<Recovered, InstallError> {
+    super::recover(root, &AtomicBool::new(false), &())
+}
+
 /// How many operations a whole change takes.
 fn steps() -> usize {
     let (_folder, root) = environment();
@@ -234,4 +238,20 @@ fn a_journal_that_leads_outside_moves_nothing() {
         let refused = recover(&root);
         assert!(matches!(refused, Err(InstallError::Journal { .. })), "{refused:?}");
     }
+}
+
+#[test]
+fn a_second_torchfix_waits_for_the_first_and_can_be_interrupted_meanwhile() {
+    let (_folder, root) = environment();
+    let go_on = AtomicBool::new(false);
+    let first = Transaction::begin(&root, &Disk, &go_on, &()).unwrap();
+    let second = super::recover(&root, &AtomicBool::new(true), &());
+    assert!(matches!(second, Err(InstallError::Interrupted)), "{second:?}");
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| recover(&root));
+        write(first.staging(), &AFTER.map(|(path, _)| (path, "new")));
+        first.commit(&moves(), &go_on).unwrap();
+        assert_eq!(second.join().unwrap().unwrap(), Recovered::Nothing);
+    });
+    assert!(root.join("share/doc").is_file());
 }
