@@ -1,4 +1,5 @@
 //! Pages, metadata and ranges from a loopback server.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on ends")]
 
 mod support;
 

@@ -65,7 +65,7 @@ impl WheelBuilder {
 
     /// Another tag than `py3-none-any`.
     pub fn tag(mut self, tag: &str) -> Self {
-        self.tag = tag.to_owned();
+        tag.clone_into(&mut self.tag);
         self
     }
 
