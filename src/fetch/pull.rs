@@ -51,7 +51,7 @@ pub(super) fn pull(
                 error => error,
             });
         }
-        pause(options.backoff * (1 << (failures - 1).min(6)), stop)?;
+        pause(options, failures, stop)?;
     }
     Ok(())
 }
@@ -96,9 +96,10 @@ fn pull_once(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Sleeps, but not past a stop.
-fn pause(mut length: Duration, stop: &Stop) -> Result<(), FetchError> {
+/// Sleeps after so many failures, longer after more, but not past a stop.
+pub(super) fn pause(options: &FetchOptions, failures: u32, stop: &Stop) -> Result<(), FetchError> {
     const NAP: Duration = Duration::from_millis(50);
+    let mut length = options.backoff * (1 << failures.saturating_sub(1).min(6));
     while !length.is_zero() {
         if stop.requested() {
             return Err(FetchError::Interrupted);

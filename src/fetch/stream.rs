@@ -4,11 +4,11 @@ use std::io::{self, Read, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::pull::{Fill, Identity, pull};
+use super::pull::{Fill, Identity, pause, pull};
 use super::ranges::Connections;
 use super::window::{BUFFER, Filled};
 use super::{FetchError, LocalFile, RangeSource};
-use crate::http::{ByteRange, HttpError, Span, Validator};
+use crate::http::{ByteRange, HttpError, Span, Validator, WrongRange};
 use crate::progress::TaskId;
 
 /// A directory that begins further from the end than this is not read.
@@ -39,7 +39,7 @@ impl<'c, 'a> WheelStream<'c, 'a> {
     /// What a server sends whole, because it knows no ranges, is kept in `spool` and read from there.
     pub fn open(
         connections: &'c Connections<'a>,
-        source: Arc<dyn RangeSource + 'a>,
+        source: &Arc<dyn RangeSource + 'a>,
         size: Option<u64>,
         task: TaskId,
         spool: &Path,
@@ -51,13 +51,26 @@ impl<'c, 'a> WheelStream<'c, 'a> {
             Some(size) => ByteRange::Span { first: size.saturating_sub(options.tail), end: size },
             None => last,
         };
-        let mut breaks = 0;
+        let mut failures = 0;
         loop {
             let mut reply = match source.read(range, None) {
                 Ok(reply) => reply,
                 Err(error) if source.fail_over(&error) => continue,
-                // The file is shorter than the index says.
-                Err(FetchError::Http(HttpError::WrongRange { .. })) if range != last => {
+                Err(FetchError::Http(HttpError::WrongRange {
+                    reason: WrongRange::Beyond { total: Some(0) }, ..
+                })) => {
+                    let identity = Identity { size: 0, validator: None };
+                    return Ok(Self::new(connections, Arc::clone(source), identity, task));
+                }
+                // The file is shorter than the index says, or the server is confused.
+                Err(error @ FetchError::Http(HttpError::WrongRange { .. })) => {
+                    failures += 1;
+                    if failures >= options.attempts {
+                        return Err(error);
+                    }
+                    if range == last {
+                        pause(options, failures, connections.stop)?;
+                    }
                     range = last;
                     continue;
                 }
@@ -69,7 +82,7 @@ impl<'c, 'a> WheelStream<'c, 'a> {
                     let mut tail = vec![0; usize::try_from(total - first).unwrap_or_default()];
                     let filled = fill(&mut *reply.body, &mut tail);
                     drop(reply);
-                    let mut stream = Self::new(connections, Arc::clone(&source), identity, task);
+                    let mut stream = Self::new(connections, Arc::clone(source), identity, task);
                     stream.advanced(filled as u64);
                     stream.pull(first + filled as u64, &mut tail[filled..])?;
                     (stream.tail, stream.tail_offset) = (tail, first);
@@ -86,10 +99,11 @@ impl<'c, 'a> WheelStream<'c, 'a> {
                         return Ok(stream);
                     }
                     Err(FetchError::Broken { url, at, source, .. }) => {
-                        breaks += 1;
-                        if breaks >= options.attempts {
-                            return Err(FetchError::Broken { url, at, attempts: breaks, source });
+                        failures += 1;
+                        if failures >= options.attempts {
+                            return Err(FetchError::Broken { url, at, attempts: failures, source });
                         }
+                        pause(options, failures, connections.stop)?;
                     }
                     Err(error) => return Err(error),
                 },

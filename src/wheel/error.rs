@@ -16,16 +16,16 @@ pub enum WheelError {
     #[error("cannot fetch `{artifact}`")]
     Fetch {
         /// The wheel.
-        artifact: WheelName,
+        artifact: Box<WheelName>,
         /// Why.
         #[source]
-        source: FetchError,
+        source: Box<FetchError>,
     },
     /// The code and exit status of the archive's error.
     #[error("`{artifact}` is refused")]
     Zip {
         /// The wheel.
-        artifact: WheelName,
+        artifact: Box<WheelName>,
         /// Why.
         #[source]
         source: ZipError,
@@ -34,7 +34,7 @@ pub enum WheelError {
     #[error("`{artifact}` is refused: {reason} in `{entry}`")]
     Damaged {
         /// The wheel.
-        artifact: WheelName,
+        artifact: Box<WheelName>,
         /// The entry.
         entry: String,
         /// What is wrong.
@@ -44,7 +44,7 @@ pub enum WheelError {
     #[error("`{artifact}` is refused")]
     Record {
         /// The wheel.
-        artifact: WheelName,
+        artifact: Box<WheelName>,
         /// Why.
         #[source]
         source: RecordError,
@@ -53,7 +53,7 @@ pub enum WheelError {
     #[error("`{artifact}` is refused: {reason}")]
     DistInfo {
         /// The wheel.
-        artifact: WheelName,
+        artifact: Box<WheelName>,
         /// What is wrong with its metadata folder.
         reason: String,
     },
@@ -61,7 +61,7 @@ pub enum WheelError {
     #[error("`{artifact}` has sha256 {actual}, expected was {expected}{}", SizeNote(*sizes))]
     HashMismatch {
         /// The wheel.
-        artifact: WheelName,
+        artifact: Box<WheelName>,
         /// What its bytes should hash to.
         expected: Sha256,
         /// What they hash to.
@@ -83,7 +83,7 @@ pub enum WheelError {
     #[error("cannot unpack `{artifact}`")]
     File {
         /// The wheel.
-        artifact: WheelName,
+        artifact: Box<WheelName>,
         /// Why; it names the file.
         #[source]
         source: io::Error,
@@ -129,7 +129,7 @@ impl WheelError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::DiskFull { path: folder.to_owned(), need, free: super::space::free(folder) }
             }
-            _ => Self::File { artifact: artifact.clone(), source },
+            _ => Self::File { artifact: Box::new(artifact.clone()), source },
         }
     }
 
@@ -138,7 +138,7 @@ impl WheelError {
         match source {
             FetchError::Interrupted => Self::Interrupted,
             FetchError::Spool { source, .. } => Self::file(artifact, folder, None, source),
-            source => Self::Fetch { artifact: artifact.clone(), source },
+            source => Self::Fetch { artifact: Box::new(artifact.clone()), source: Box::new(source) },
         }
     }
 
@@ -150,7 +150,7 @@ impl WheelError {
             | Self::Record { .. }
             | Self::DistInfo { .. }
             | Self::HashMismatch { .. } => true,
-            Self::Fetch { source, .. } => matches!(source, FetchError::TailTooLarge { .. }),
+            Self::Fetch { source, .. } => matches!(**source, FetchError::TailTooLarge { .. }),
             Self::DiskFull { .. } | Self::File { .. } | Self::Cache(_) | Self::Inflate | Self::Interrupted => false,
         }
     }

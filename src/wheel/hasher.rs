@@ -20,7 +20,9 @@ impl Hasher {
 
     /// The state as hexadecimal digits.
     pub(super) fn save(&self) -> String {
-        self.0.serialize().iter().map(|byte| format!("{byte:02x}")).collect()
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digits = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        self.0.serialize().iter().flat_map(digits).map(char::from).collect()
     }
 
     /// A state that [`Hasher::save`] wrote; `None` for anything else.

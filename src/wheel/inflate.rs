@@ -137,7 +137,7 @@ mod tests {
         (0..600_000u32)
             .map(|position| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                if position % 3 == 0 { (state >> 24) as u8 } else { (position >> 8) as u8 }
+                if position % 3 == 0 { state.to_be_bytes()[0] } else { position.to_le_bytes()[1] }
             })
             .collect()
     }

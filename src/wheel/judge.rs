@@ -15,7 +15,7 @@ const MAX_RECORD: u64 = 64 << 20;
 
 /// The name of the wheel's metadata folder: the only one there is, and of the distribution that the file name says.
 pub(super) fn dist_info(artifact: &WheelName, directory: &CentralDirectory) -> Result<String, WheelError> {
-    let refuse = |reason: String| WheelError::DistInfo { artifact: artifact.clone(), reason };
+    let refuse = |reason: String| WheelError::DistInfo { artifact: Box::new(artifact.clone()), reason };
     let mut found: Option<&str> = None;
     for entry in &directory.entries {
         let top = entry.path.split('/').next().unwrap_or_default();
@@ -43,7 +43,7 @@ pub(super) fn judge(
     staging: &Staging,
     hashes: Option<usize>,
 ) -> Result<Vec<UnpackedFile>, WheelError> {
-    let refuse = |source| WheelError::Record { artifact: artifact.clone(), source };
+    let refuse = |source| WheelError::Record { artifact: Box::new(artifact.clone()), source };
     let file_error = |error| WheelError::file(artifact, staging.folder(), None, error);
     let record_path = format!("{dist_info}/RECORD");
     let entries: Vec<&Entry> = directory.entries.iter().filter(|entry| !entry.is_dir).collect();
@@ -87,9 +87,10 @@ fn hash_all(
             let matches = fs_err::File::open(staging.path(&entry.path)).and_then(|mut file| hash.matches(&mut file));
             let error = match matches {
                 Ok(true) => continue,
-                Ok(false) => {
-                    WheelError::Record { artifact: artifact.clone(), source: RecordError::Hash(entry.path.clone()) }
-                }
+                Ok(false) => WheelError::Record {
+                    artifact: Box::new(artifact.clone()),
+                    source: RecordError::Hash(entry.path.clone()),
+                },
                 Err(error) => WheelError::file(artifact, staging.folder(), None, error),
             };
             failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);

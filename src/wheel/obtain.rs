@@ -12,7 +12,7 @@ use super::lock::WheelLock;
 use super::staging::Staging;
 use super::unpack::{Begin, Unpacker};
 use super::{Cache, UnpackedWheel, WheelError, judge, space};
-use crate::fetch::{Connections, FetchError, FetchOptions, Remote, Stop, WheelStream};
+use crate::fetch::{Connections, FetchError, FetchOptions, RangeSource, Remote, Stop, WheelStream};
 use crate::http::{Client, without_credentials};
 use crate::lock::LockedWheel;
 use crate::progress::{Reporter, TaskId};
@@ -149,7 +149,7 @@ impl<'a> Context<'_, 'a> {
             match self.attempt(wheel, &mut staging, checkpoint, &mut fetched) {
                 Ok(unpacked) => return Ok(unpacked),
                 Err(error) => {
-                    let changed = matches!(&error, WheelError::Fetch { source: FetchError::Changed { .. }, .. });
+                    let changed = matches!(&error, WheelError::Fetch { source, .. } if matches!(**source, FetchError::Changed { .. }));
                     if !changed && !error.is_of_bytes() {
                         return Err(error);
                     }
@@ -174,9 +174,10 @@ impl<'a> Context<'_, 'a> {
     ) -> Result<UnpackedWheel, WheelError> {
         let kept = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.offset);
         let task = self.reporter.download_started(&wheel.file_name, wheel.size, kept);
-        let source = Arc::new(Remote::new(self.client, &wheel.url, &self.options.fetch.alternate_hosts));
+        let source: Arc<dyn RangeSource> =
+            Arc::new(Remote::new(self.client, &wheel.url, &self.options.fetch.alternate_hosts));
         let spool = staging.spool();
-        let mut stream = WheelStream::open(self.connections, source, wheel.size, task, &spool)
+        let mut stream = WheelStream::open(self.connections, &source, wheel.size, task, &spool)
             .map_err(|source| WheelError::fetch(&wheel.file_name, staging.folder(), source))?;
         let result = self.unpack(wheel, staging, checkpoint, &mut stream);
         stream.stop();
@@ -246,7 +247,7 @@ impl<'a> Context<'_, 'a> {
         let hashes = wheel.sha256.is_none().then_some(self.options.unpackers);
         let files = judge::judge(artifact, &directory, &dist_info, staging, hashes)?;
         let modified = directory.entries.iter().zip(times).filter(|(entry, _)| !entry.is_dir);
-        let modified = modified.map(|(_, time)| time.unwrap_or_default()).collect();
+        let modified = modified.map(|(_, time)| time).collect();
         Ok((actual, IndexFile { sha256: actual, dist_info, files, modified }))
     }
 
@@ -257,7 +258,7 @@ impl<'a> Context<'_, 'a> {
         directory: &CentralDirectory,
         identity: &(u64, Option<String>, Sha256),
         checkpoint: Option<Checkpoint>,
-        times: &mut Vec<Option<i64>>,
+        times: &mut Vec<i64>,
     ) -> Option<Begin> {
         let (size, validator, digest) = identity;
         let checkpoint = checkpoint.filter(|checkpoint| checkpoint.is_of(*size, validator.as_deref(), *digest))?;
@@ -340,7 +341,7 @@ fn directory(
     wheel: &LockedWheel,
 ) -> Result<CentralDirectory, WheelError> {
     let artifact = &wheel.file_name;
-    let refuse = |source| WheelError::Zip { artifact: artifact.clone(), source };
+    let refuse = |source| WheelError::Zip { artifact: Box::new(artifact.clone()), source };
     loop {
         let (offset, tail) = stream.tail();
         match CentralDirectory::judge(tail, offset, stream.size()) {
@@ -349,7 +350,7 @@ fn directory(
                 return trouble.map_or(Ok(directory), |source| Err(refuse(source)));
             }
             Err(ZipError::NeedMore { from }) if from < offset => {
-                stream.extend_tail(from).map_err(|source| WheelError::fetch(artifact, staging.folder(), source))?
+                stream.extend_tail(from).map_err(|source| WheelError::fetch(artifact, staging.folder(), source))?;
             }
             Err(source) => return Err(refuse(source)),
         }
@@ -358,7 +359,7 @@ fn directory(
 
 fn mismatch(wheel: &LockedWheel, expected: Sha256, actual: Sha256, size: u64) -> WheelError {
     let sizes = wheel.size.filter(|expected| *expected != size).map(|expected| (expected, size));
-    WheelError::HashMismatch { artifact: wheel.file_name.clone(), expected, actual, sizes }
+    WheelError::HashMismatch { artifact: Box::new(wheel.file_name.clone()), expected, actual, sizes }
 }
 
 /// What a wheel's staging folder and lock are called.

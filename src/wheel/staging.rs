@@ -102,8 +102,8 @@ impl Staging {
     }
 
     /// Reads the staged files of whole entries again; their times when all of them are what the directory says.
-    pub(super) fn check(&self, entries: &[Entry], threads: usize, stop: &Stop) -> Option<Vec<Option<i64>>> {
-        let times = Mutex::new(vec![None; entries.len()]);
+    pub(super) fn check(&self, entries: &[Entry], threads: usize, stop: &Stop) -> Option<Vec<i64>> {
+        let times = Mutex::new(vec![0; entries.len()]);
         let next = std::sync::atomic::AtomicUsize::new(0);
         let intact = AtomicBool::new(true);
         let check = || {
@@ -129,17 +129,17 @@ impl Staging {
         if intact.into_inner() && !stop.requested() { times.into_inner().ok() } else { None }
     }
 
-    /// The entry's time (none for a folder) when its staged file is what the directory says.
-    fn time_if_intact(&self, entry: &Entry) -> Option<Option<i64>> {
+    /// The time of the entry's staged file (0 of a folder) when it is what the directory says.
+    fn time_if_intact(&self, entry: &Entry) -> Option<i64> {
         let path = self.path(&entry.path);
         if entry.is_dir {
-            return fs_err::symlink_metadata(path).ok()?.is_dir().then_some(None);
+            return fs_err::symlink_metadata(path).ok()?.is_dir().then_some(0);
         }
         let mut file = File::open(path).ok()?;
         let metadata = file.metadata().ok()?;
         let same = metadata.is_file() && metadata.len() == entry.size;
         let intact = same && crc32_of(&mut file).ok()?.finalize() == entry.crc32;
-        intact.then(|| modified_of(&metadata))
+        if intact { modified_of(&metadata) } else { None }
     }
 }
 
@@ -162,8 +162,9 @@ impl StagedFile {
     }
 
     /// Its modification time, as a look at the cache will see it.
-    pub(super) fn modified(&self) -> io::Result<Option<i64>> {
-        Ok(modified_of(&self.file.metadata()?))
+    pub(super) fn modified(&self) -> io::Result<i64> {
+        // Where the system keeps no times, every hit hashes.
+        Ok(modified_of(&self.file.metadata()?).unwrap_or_default())
     }
 }
 

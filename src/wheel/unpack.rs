@@ -77,7 +77,7 @@ impl<'u, 'c, 'a> Unpacker<'u, 'c, 'a> {
 
     /// Unpacks from `begin` to the end of the wheel. `times` has the modification times of what is staged, in the order
     /// of the directory, and gets the others.
-    pub(super) fn run(&mut self, begin: Begin, times: &mut Vec<Option<i64>>) -> Result<(), WheelError> {
+    pub(super) fn run(&mut self, begin: Begin, times: &mut Vec<i64>) -> Result<(), WheelError> {
         self.checkpoints.last = begin.offset();
         self.stream.start(begin.offset());
         match begin {
@@ -121,7 +121,7 @@ impl<'u, 'c, 'a> Unpacker<'u, 'c, 'a> {
         self.hasher.clone().finish()
     }
 
-    fn entry(&mut self, index: usize, entry: &Entry) -> Result<Option<i64>, WheelError> {
+    fn entry(&mut self, index: usize, entry: &Entry) -> Result<i64, WheelError> {
         let mut header = Vec::new();
         let length = loop {
             match judge_local_header(entry, &header).map_err(|source| self.zip(source))? {
@@ -134,7 +134,7 @@ impl<'u, 'c, 'a> Unpacker<'u, 'c, 'a> {
             self.staging.make_folder(&entry.path).map_err(|error| self.file_error(error))?;
             self.skip_to(data_end)?;
             self.descriptor(entry)?;
-            return Ok(None);
+            return Ok(0);
         }
         let file = self.staging.create(entry).map_err(|error| self.file_error(error))?;
         if entry.method == Method::Deflate {
@@ -144,13 +144,7 @@ impl<'u, 'c, 'a> Unpacker<'u, 'c, 'a> {
     }
 
     /// The data of an entry from where the stream stands, and what follows it.
-    fn data(
-        &mut self,
-        index: usize,
-        entry: &Entry,
-        data_end: u64,
-        mut file: StagedFile,
-    ) -> Result<Option<i64>, WheelError> {
+    fn data(&mut self, index: usize, entry: &Entry, data_end: u64, mut file: StagedFile) -> Result<i64, WheelError> {
         match entry.method {
             Method::Stored => self.stored(index, entry, data_end, &mut file)?,
             Method::Deflate => self.deflated(index, entry, data_end, &mut file)?,
@@ -243,7 +237,7 @@ impl<'u, 'c, 'a> Unpacker<'u, 'c, 'a> {
             into.extend_from_slice(&bytes[..count]);
             if count == 0 {
                 let source = crate::zip::ZipError::NoEndRecord;
-                return Err(WheelError::Zip { artifact: self.artifact.clone(), source });
+                return Err(WheelError::Zip { artifact: Box::new(self.artifact.clone()), source });
             }
             self.consume(count)?;
         }
@@ -280,11 +274,11 @@ impl<'u, 'c, 'a> Unpacker<'u, 'c, 'a> {
     }
 
     fn zip(&self, source: crate::zip::ZipError) -> WheelError {
-        WheelError::Zip { artifact: self.artifact.clone(), source }
+        WheelError::Zip { artifact: Box::new(self.artifact.clone()), source }
     }
 
     fn damaged(&self, entry: &Entry, reason: &'static str) -> WheelError {
-        WheelError::Damaged { artifact: self.artifact.clone(), entry: entry.path.clone(), reason }
+        WheelError::Damaged { artifact: Box::new(self.artifact.clone()), entry: entry.path.clone(), reason }
     }
 
     fn file_error(&self, error: std::io::Error) -> WheelError {
@@ -306,7 +300,7 @@ fn cut(bytes: &[u8], left: u64, artifact: &WheelName, entry: &Entry) -> Result<u
     match bytes.len() {
         0 => {
             let reason = "data that ends early";
-            Err(WheelError::Damaged { artifact: artifact.clone(), entry: entry.path.clone(), reason })
+            Err(WheelError::Damaged { artifact: Box::new(artifact.clone()), entry: entry.path.clone(), reason })
         }
         length => Ok(length.min(usize::try_from(left).unwrap_or(usize::MAX))),
     }

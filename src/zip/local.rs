@@ -97,15 +97,14 @@ pub fn judge_descriptor(entry: &Entry, bytes: &[u8]) -> Result<(), ZipError> {
 fn sizes(bytes: &[u8], extra: &Extra<'_>) -> Option<(u64, u64)> {
     let (compressed_size, size) = (u32_at(bytes, 18)?, u32_at(bytes, 22)?);
     let wide = |at: usize| extra.zip64.and_then(|field| u64_at(field, at));
-    let unset = u32::MAX;
-    match (size == unset, compressed_size == unset) {
-        (false, false) => Some((u64::from(size), u64::from(compressed_size))),
-        (true, true) if extra.zip64.is_some() => Some((wide(0)?, wide(8)?)),
-        (true, false) if extra.zip64.is_some() => Some((wide(0)?, u64::from(compressed_size))),
-        (false, true) if extra.zip64.is_some() => Some((u64::from(size), wide(0)?)),
-        // Exactly 4 GiB - 1, written without zip64.
-        _ => Some((u64::from(size), u64::from(compressed_size))),
-    }
+    // Without a zip64 field the largest number is just that: 4 GiB - 1.
+    let is_wide = |narrow: u32| narrow == u32::MAX && extra.zip64.is_some();
+    Some(match (is_wide(size), is_wide(compressed_size)) {
+        (true, true) => (wide(0)?, wide(8)?),
+        (true, false) => (wide(0)?, u64::from(compressed_size)),
+        (false, true) => (u64::from(size), wide(0)?),
+        (false, false) => (u64::from(size), u64::from(compressed_size)),
+    })
 }
 
 impl Method {
