@@ -1,6 +1,5 @@
 """Real wheels, downloaded once, and the index on 127.0.0.1 that serves them."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -10,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from . import project
+from .trees import sha256
 
 TORCH = "torch==2.9.1"
 SUMS = "SHA256SUMS"
@@ -56,8 +56,7 @@ def verify(folder):
         request = urllib.request.Request(f"{index}/{name}/", headers={"Accept": JSON_PAGE})
         with urllib.request.urlopen(request) as response:
             files = {file["filename"]: file["hashes"]["sha256"] for file in json.load(response)["files"]}
-        with wheel.open("rb") as content:
-            actual = hashlib.file_digest(content, "sha256").hexdigest()
+        actual = sha256(wheel)
         if files.get(wheel.name) != actual:
             project.give_up(f"{wheel} has sha256 {actual}, the index says {files.get(wheel.name)}; delete it")
         sums.append(f"{actual}  {wheel.name}\n")

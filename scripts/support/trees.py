@@ -29,6 +29,15 @@ def sizes(folder):
     return {str(path.relative_to(folder)): path.stat().st_size for path in files}
 
 
+def sha256(path):
+    """The sha256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as content:
+        while block := content.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def differences(before, after):
     """What was added, removed and changed, one line each."""
     lines = [f"gone: {path}" for path in sorted(before.keys() - after.keys())]
@@ -47,5 +56,4 @@ def _content(path):
         return f"-> {os.readlink(path)}"
     if stat.S_ISDIR(mode):
         return "folder"
-    with path.open("rb") as content:
-        return f"{stat.S_IMODE(mode):o} {hashlib.file_digest(content, 'sha256').hexdigest()}"
+    return f"{stat.S_IMODE(mode):o} {sha256(path)}"
