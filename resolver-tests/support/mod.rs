@@ -7,4 +7,5 @@ pub mod elf;
 pub mod environments;
 pub mod pages;
 pub mod server;
+pub mod stubs;
 pub mod wheels;
