@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::{Driver, FactsError, Gpu, HardwareTable, Machine, PythonFacts, Source};
-use crate::vocab::{Arch, ComputeCapability, DriverVersion, PlatformTag, Version};
+use crate::vocab::{ComputeCapability, DriverVersion, PlatformTag, Version};
 
 /// Single facts stated on the command line; each replaces what was detected.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -165,11 +165,7 @@ impl Machine {
             implementation: "cpython".to_owned(),
             abi: None,
             free_threaded: stated.free_threaded,
-            bits: if matches!(self.arch, Arch::Other(_)) {
-                self.python.as_ref().map_or(64, |python| python.bits)
-            } else {
-                64
-            },
+            bits: 64,
         };
         python.abi = python.derived_abi();
         self.python = Some(python);
@@ -195,7 +191,7 @@ fn statement(text: &str, expected: &'static str) -> FactsError {
 mod tests {
     use super::*;
     use crate::machine::GpuModel;
-    use crate::vocab::{CudaVersion, GlibcVersion, Os};
+    use crate::vocab::{Arch, CudaVersion, GlibcVersion, Os};
 
     struct Table;
 

@@ -1,6 +1,5 @@
 //! Opening a library and reading what it writes.
 
-use std::ffi::{CStr, c_char};
 use std::path::Path;
 
 use libloading::Library;
@@ -9,6 +8,8 @@ use libloading::Library;
 pub fn running_glibc() -> Option<String> {
     #[cfg(all(target_os = "linux", not(target_feature = "crt-static")))]
     {
+        use std::ffi::{CStr, c_char};
+
         let process = Library::from(libloading::os::unix::Library::this());
         // SAFETY: glibc declares `const char *gnu_get_libc_version(void)`, and only glibc has the name.
         let version =

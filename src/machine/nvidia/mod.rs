@@ -21,7 +21,7 @@ use crate::vocab::Os;
 /// Adds driver and GPUs to a machine whose system is known; see [`super::detect()`] for the order of the probes.
 pub fn detect(host: &Host, table: &dyn HardwareTable, visible: Option<&VisibleDevices>, machine: &mut Machine) {
     let displays = pci::displays(host);
-    let mut found = Found { notes: Vec::new(), ..Found::default() };
+    let mut found = Found::default();
     found.ask_libraries(host, visible, &displays, machine.os);
     found.ask_kernel(host);
     found.take_displays(table, &displays);
@@ -171,24 +171,16 @@ impl Found {
 
     fn hide(&mut self, host: &Host, visible: Option<&VisibleDevices>) {
         let Some(mut cards) = self.cards.take() else { return };
-        let mut hide = |choice: &VisibleDevices, by: &str| {
-            let (kept, hidden) = choice.split(std::mem::take(&mut cards));
-            cards = kept;
-            self.notes.extend(hidden.iter().map(|card| format!("{} is hidden by {by}", card.title())));
+        let chosen = match visible {
+            Some(visible) => Some((visible.clone(), "--visible")),
+            None if self.filtered => None,
+            None => VisibleDevices::of_cuda(host).map(|visible| (visible, "CUDA_VISIBLE_DEVICES")),
         };
-        match visible {
-            Some(visible) => hide(visible, "--visible"),
-            None if self.filtered => {}
-            None => {
-                if let Some(visible) = VisibleDevices::of_cuda(host) {
-                    hide(&visible, "CUDA_VISIBLE_DEVICES");
-                }
-            }
-        }
-        if let Some(visible) = VisibleDevices::of_container(host, cards.len()) {
-            let (kept, hidden) = visible.split(cards);
+        let container = VisibleDevices::of_container(host, cards.len());
+        let container = container.map(|visible| (visible, "NVIDIA_VISIBLE_DEVICES"));
+        for (choice, by) in chosen.into_iter().chain(container) {
+            let (kept, hidden) = choice.split(cards);
             cards = kept;
-            let by = "NVIDIA_VISIBLE_DEVICES";
             self.notes.extend(hidden.iter().map(|card| format!("{} is hidden by {by}", card.title())));
         }
         self.cards = Some(cards);
