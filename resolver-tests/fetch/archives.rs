@@ -1,4 +1,5 @@
 //! Archives that two readers could read in two ways, and an independent reader as the oracle.
+#![allow(clippy::cast_possible_truncation, reason = "test archives are small")]
 
 use std::io::{Cursor, Write as _};
 

@@ -223,6 +223,10 @@ fn without_a_hash_the_hashes_of_record_must_hold() {
     let unpacked = setup.obtain(&[locked.clone()]).unwrap();
     assert_eq!(unpacked[0].sha256, wheel.sha256);
     assert_same_tree(&unpacked[0], &wheel);
+    // Once more: the end of it tells that it is the same.
+    let again = setup.obtain(&[locked]).unwrap();
+    assert_eq!((&again[0].root, &again[0].files), (&unpacked[0].root, &unpacked[0].files));
+    assert!(again[0].bytes_fetched < 70_000, "{} bytes were fetched again", again[0].bytes_fetched);
 
     let good = String::from_utf8(super::setup::tree_of(&wheel)["big-2.9.1+cu128.dist-info/RECORD"].clone()).unwrap();
     let hash = good.lines().next().unwrap().split(',').nth(1).unwrap();

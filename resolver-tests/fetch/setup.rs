@@ -1,4 +1,5 @@
 //! A cache in a temporary folder, a server with wheels, and small windows.
+#![allow(clippy::cast_possible_truncation, reason = "test archives are small")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

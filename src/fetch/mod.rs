@@ -8,8 +8,9 @@ mod source;
 mod stream;
 mod window;
 
+pub use crate::http::Client;
 pub use error::FetchError;
 pub use options::{FetchOptions, Stop};
 pub use ranges::Connections;
-pub use source::{LocalFile, RangeSource, Remote, Reply};
+pub use source::{LocalFile, RangeSource, Remote, Reply, identity_of};
 pub use stream::WheelStream;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::FetchError;
-use crate::http::{ByteRange, Client, HttpError, Span, Validator, redacted};
+use crate::http::{ByteRange, Client, HttpError, Span, Validator, redacted, without_credentials};
 use crate::vocab::Url;
 
 /// Something that hands out ranges of one file.
@@ -20,6 +20,11 @@ pub trait RangeSource: Send + Sync {
     fn fail_over(&self, _error: &FetchError) -> bool {
         false
     }
+}
+
+/// What tells a URL from others whoever asks: without credentials.
+pub fn identity_of(url: &Url) -> String {
+    without_credentials(url).to_string()
 }
 
 /// An answer to a range.

@@ -4,6 +4,7 @@
 //! wheels-v1/<sha256>/tree/…   the files, as they lie in the wheel
 //! wheels-v1/<sha256>/index    their list, with sizes and times
 //! staging-v1/<key>/…          wheels that are being unpacked, or were when a run ended
+//! known-v1/<key>              what a wheel without a hash was found to hash to
 //! locks-v1/<key>              locked by the process that unpacks a wheel
 //! ```
 //! All of it may be deleted at any time.
@@ -21,6 +22,7 @@ use crate::vocab::{Sha256, WheelName};
 
 const WHEELS: &str = "wheels-v1";
 const STAGING: &str = "staging-v1";
+const KNOWN: &str = "known-v1";
 const LOCKS: &str = "locks-v1";
 /// The folder of the files in a wheel's folder.
 pub(super) const TREE: &str = "tree";
@@ -48,7 +50,7 @@ impl Cache {
     /// The cache under `dir`, made where it is not there.
     pub fn open(dir: &Path) -> Result<Self, CacheError> {
         let make = || -> io::Result<()> {
-            for part in [WHEELS, STAGING, LOCKS] {
+            for part in [WHEELS, STAGING, KNOWN, LOCKS] {
                 fs_err::create_dir_all(dir.join(part))?;
             }
             // Backup programs pass over folders that hold this: https://bford.info/cachedir/
@@ -118,11 +120,18 @@ impl Cache {
             let Some(_lock) = WheelLock::attempt(&self.lock_path(&name))? else { continue };
             self.sweep(&self.root.join(WHEELS).join(name), &mut swept)?;
         }
+        for name in self.names(KNOWN)? {
+            fs_err::remove_file(self.root.join(KNOWN).join(name)).map_err(|source| self.unusable(source))?;
+        }
         Ok(swept)
     }
 
     pub(super) fn staging_folder(&self, key: &str) -> PathBuf {
         self.root.join(STAGING).join(key)
+    }
+
+    pub(super) fn known_path(&self, key: &str) -> PathBuf {
+        self.root.join(KNOWN).join(key)
     }
 
     pub(super) fn lock_path(&self, key: &str) -> PathBuf {

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::hasher::Hasher;
+use super::known::Identity;
 use crate::vocab::Sha256;
 
 /// The name of the file in a wheel's staging folder.
@@ -49,7 +50,7 @@ pub(super) struct Inside {
 impl Checkpoint {
     /// A place, for the wheel that is told by the first three.
     pub(super) fn new(
-        (size, validator, directory): (u64, Option<String>, Sha256),
+        (size, validator, directory): Identity,
         offset: u64,
         hasher: &Hasher,
         entries: usize,

@@ -7,6 +7,7 @@ mod hasher;
 mod index_file;
 mod inflate;
 mod judge;
+mod known;
 mod lock;
 mod obtain;
 mod record;

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::checkpoint::Checkpoint;
 use super::hasher::Hasher;
 use super::index_file::IndexFile;
+use super::known::{self, Identity};
 use super::lock::WheelLock;
 use super::staging::Staging;
 use super::unpack::{Begin, Unpacker};
 use super::{Cache, UnpackedWheel, WheelError, judge, space};
-use crate::fetch::{Connections, FetchError, FetchOptions, RangeSource, Remote, Stop, WheelStream};
-use crate::http::{Client, without_credentials};
+use crate::fetch::{
+    Client, Connections, FetchError, FetchOptions, RangeSource, Remote, Stop, WheelStream, identity_of,
+};
 use crate::lock::LockedWheel;
 use crate::progress::{Reporter, TaskId};
 use crate::vocab::Sha256;
@@ -78,6 +80,14 @@ pub fn obtain(
         return Err(WheelError::Interrupted);
     }
     Ok(results.into_iter().flatten().collect())
+}
+
+/// How a wheel was obtained.
+enum Outcome {
+    /// It was in the cache, under the hash that its URL is known for.
+    Hit(UnpackedWheel),
+    /// It is staged whole, and verified.
+    Staged(IndexFile, Identity),
 }
 
 /// What every wheel of a run shares.
@@ -182,8 +192,17 @@ impl<'a> Context<'_, 'a> {
         let result = self.unpack(wheel, staging, checkpoint, &mut stream);
         stream.stop();
         *fetched += stream.fetched();
-        let (sha256, index) = result?;
-        self.commit(wheel, staging, sha256, index, *fetched, task)
+        match result? {
+            Outcome::Hit(hit) => {
+                self.reporter.download_finished(task);
+                // Nothing was staged but an empty folder.
+                self.cache
+                    .discard(staging.folder())
+                    .map_err(|error| WheelError::file(&wheel.file_name, staging.folder(), None, error))?;
+                Ok(UnpackedWheel { bytes_fetched: *fetched, ..hit })
+            }
+            Outcome::Staged(index, identity) => self.commit(wheel, staging, index, identity, *fetched, task),
+        }
     }
 
     /// Everything of the wheel, staged and verified.
@@ -193,7 +212,7 @@ impl<'a> Context<'_, 'a> {
         staging: &mut Staging,
         checkpoint: Option<Checkpoint>,
         stream: &mut WheelStream<'_, 'a>,
-    ) -> Result<(Sha256, IndexFile), WheelError> {
+    ) -> Result<Outcome, WheelError> {
         let artifact = &wheel.file_name;
         let file_error = |staging: &Staging, error| WheelError::file(artifact, staging.folder(), wheel.size, error);
         let directory = match directory(stream, staging, wheel) {
@@ -204,6 +223,12 @@ impl<'a> Context<'_, 'a> {
         let start = usize::try_from(directory.offset - tail_offset).unwrap_or_default();
         let validator = stream.validator().map(ToString::to_string);
         let identity = (stream.size(), validator, Sha256::of(&tail[start..]));
+        if wheel.sha256.is_none()
+            && let Some(sha256) = known::recall(self.cache, &key(wheel), &identity)
+            && let Some(hit) = self.cache.lookup(&sha256, artifact, self.options.unpackers)
+        {
+            return Ok(Outcome::Hit(hit));
+        }
         let mut times = Vec::with_capacity(directory.entries.len());
         let begin = match self.begin(staging, &directory, &identity, checkpoint, &mut times) {
             Some(begin) => begin,
@@ -223,7 +248,8 @@ impl<'a> Context<'_, 'a> {
             Ok(name) => name,
             Err(error) => return Err(self.blame_hash(wheel, stream, error)),
         };
-        let mut unpacker = Unpacker::new(artifact, stream, &directory, staging, identity, self.options.checkpoint)?;
+        let mut unpacker =
+            Unpacker::new(artifact, stream, &directory, staging, identity.clone(), self.options.checkpoint)?;
         let result = unpacker.run(begin, &mut times);
         if let Err(error) = &result
             && error.is_of_bytes()
@@ -248,7 +274,7 @@ impl<'a> Context<'_, 'a> {
         let files = judge::judge(artifact, &directory, &dist_info, staging, hashes)?;
         let modified = directory.entries.iter().zip(times).filter(|(entry, _)| !entry.is_dir);
         let modified = modified.map(|(_, time)| time).collect();
-        Ok((actual, IndexFile { sha256: actual, dist_info, files, modified }))
+        Ok(Outcome::Staged(IndexFile { sha256: actual, dist_info, files, modified }, identity))
     }
 
     /// Where to go on: `None` at the begin.
@@ -256,7 +282,7 @@ impl<'a> Context<'_, 'a> {
         &self,
         staging: &Staging,
         directory: &CentralDirectory,
-        identity: &(u64, Option<String>, Sha256),
+        identity: &Identity,
         checkpoint: Option<Checkpoint>,
         times: &mut Vec<i64>,
     ) -> Option<Begin> {
@@ -308,17 +334,21 @@ impl<'a> Context<'_, 'a> {
         &self,
         wheel: &LockedWheel,
         staging: &Staging,
-        sha256: Sha256,
         index: IndexFile,
+        identity: Identity,
         bytes_fetched: u64,
         task: TaskId,
     ) -> Result<UnpackedWheel, WheelError> {
+        let sha256 = index.sha256;
         let commit = || {
             remove_if_there(&staging.spool())?;
             index.write(staging.folder())?;
             let folder = self.cache.commit(staging.folder(), &sha256)?;
             // Until the rename it was what a later run would have gone on from.
             Checkpoint::remove(&folder)?;
+            if wheel.sha256.is_none() {
+                known::note(self.cache, &key(wheel), identity, sha256)?;
+            }
             Ok(folder)
         };
         let folder = commit().map_err(|error| WheelError::file(&wheel.file_name, staging.folder(), None, error))?;
@@ -366,7 +396,7 @@ fn mismatch(wheel: &LockedWheel, expected: Sha256, actual: Sha256, size: u64) ->
 fn key(wheel: &LockedWheel) -> String {
     match wheel.sha256 {
         Some(sha256) => sha256.to_string(),
-        None => format!("url-{}", Sha256::of(without_credentials(&wheel.url).as_str().as_bytes())),
+        None => format!("url-{}", Sha256::of(identity_of(&wheel.url).as_bytes())),
     }
 }
 

@@ -4,6 +4,7 @@ use super::WheelError;
 use super::checkpoint::{Checkpoint, Inside};
 use super::hasher::Hasher;
 use super::inflate::{Inflater, StepState};
+use super::known::Identity;
 use super::staging::{StagedFile, Staging};
 use crate::fetch::WheelStream;
 use crate::vocab::{Sha256, WheelName};
@@ -28,7 +29,7 @@ pub(super) struct Unpacker<'u, 'c, 'a> {
 
 /// When to write the next checkpoint, and what all of them say.
 struct Checkpoints {
-    identity: (u64, Option<String>, Sha256),
+    identity: Identity,
     every: u64,
     last: u64,
 }
@@ -60,7 +61,7 @@ impl<'u, 'c, 'a> Unpacker<'u, 'c, 'a> {
         stream: &'u mut WheelStream<'c, 'a>,
         directory: &'u CentralDirectory,
         staging: &'u mut Staging,
-        identity: (u64, Option<String>, Sha256),
+        identity: Identity,
         every: u64,
     ) -> Result<Self, WheelError> {
         Ok(Self {
