@@ -1,4 +1,5 @@
 //! Downloads and unpacking from a loopback server, with faults.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it panics")]
 
 mod support;
 

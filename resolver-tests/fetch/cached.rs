@@ -91,39 +91,51 @@ fn clean_empties_the_cache_and_it_still_serves() {
     assert_same_tree(&setup.obtain_one(&wheel).unwrap(), &wheel);
 }
 
+/// A small file system in memory, until dropped.
+#[cfg(target_os = "linux")]
+struct Mounted(tempfile::TempDir);
+
+#[cfg(target_os = "linux")]
+impl Mounted {
+    /// `None` where this user may not mount.
+    fn of_size(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder.path());
+        mount.status().is_ok_and(|status| status.success()).then(|| Self(folder))
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
 /// Needs a file system of its own, so root on Linux.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_said_and_leaves_nothing_half_done() {
     let wheel = large_wheel();
-    let folder = tempfile::tempdir().unwrap();
-    let mounted = |size: &str| {
-        let options = format!("size={size}");
-        let status = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(folder.path())
-            .status();
-        status.is_ok_and(|status| status.success())
-    };
-    // Too little for the download, for what comes out of it, and hardly enough, so that it fails in the middle.
-    for size in ["1m", "3m", "3900k"] {
-        if !mounted(size) {
+    // Too little for the download; too little for what comes out of it; enough until someone else fills it.
+    for (size, filled) in [("1m", false), ("3m", false), ("3900k", true)] {
+        let Some(disk) = Mounted::of_size(size) else {
             eprintln!("SKIPPED: a full disk needs the right to mount a tmpfs");
             return;
-        }
+        };
         let mut setup = Setup::new(&[&wheel], |site| site);
-        setup.cache = torchfix::wheel::Cache::open(&folder.path().join("cache")).unwrap();
-        // Takes what was free when it was asked.
-        let filler = (size == "3900k").then(|| super::setup::Meter::default());
-        let result = match filler {
-            Some(_) => setup.obtain_with(&[setup.locked(&wheel)], &Fill(folder.path().join("filler"))),
-            None => setup.obtain(&[setup.locked(&wheel)]),
+        setup.cache = torchfix::wheel::Cache::open(&disk.0.path().join("cache")).unwrap();
+        let locked = [setup.locked(&wheel)];
+        let result = if filled {
+            setup.obtain_with(&locked, &Fill(disk.0.path().join("filler")))
+        } else {
+            setup.obtain(&locked)
         };
         let error = result.unwrap_err();
         assert_eq!((error.code(), error.exit_status()), ("wheel.disk-full", ExitStatus::FileSystem), "{size}: {error}");
         assert!(error.to_string().contains("bytes"), "{error}");
         assert!(tree_in(&setup.cache.dir().join("wheels-v1")).is_empty());
-        let _ = std::process::Command::new("umount").arg(folder.path()).status();
     }
 }
 
