@@ -4,9 +4,11 @@
 mod bars;
 mod failure;
 mod output;
+mod plan;
 mod units;
 
 pub use bars::Bars;
 pub use failure::failure;
 pub use output::{Output, Verbosity};
+pub use plan::{Action, PlanView, StepView};
 pub use units::bytes;
