@@ -200,9 +200,9 @@ pub struct MachineArgs {
     /// State a GPU by name or compute capability, or `none`; may be repeated.
     #[arg(long, value_name = "GPU", help_heading = "Machine")]
     pub gpu: Vec<String>,
-    /// Count only these GPUs, by index: `0,1`.
-    #[arg(long, value_name = "INDEXES", value_delimiter = ',', help_heading = "Machine")]
-    pub visible: Option<Vec<u32>>,
+    /// Count only these GPUs, as `CUDA_VISIBLE_DEVICES` names them: `0,1`.
+    #[arg(long, value_name = "GPUS", help_heading = "Machine")]
+    pub visible: Option<String>,
     /// State the Python version; no interpreter is looked for.
     #[arg(long, value_name = "VERSION", help_heading = "Machine")]
     pub python_version: Option<String>,

@@ -1,0 +1,85 @@
+//! What only a command can find wrong: settings that do not go together.
+
+use std::path::PathBuf;
+
+use crate::vocab::{Diagnostic, ExitStatus};
+
+/// A setting that cannot be used, or that does not go together with the machine or the environment.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommandError {
+    /// Code `usage.arguments`, exit 2: what clap could not parse, in its own words.
+    #[error("{0}")]
+    Arguments(String),
+    /// Code `usage.facts-file`, exit 2.
+    #[error("cannot read the facts file `{}`", path.display())]
+    FactsFile {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// Code `usage.foreign-facts`, exit 2.
+    #[error("the facts are of another machine ({theirs}) than the environment's ({ours}), and only `--dry-run` takes those")]
+    ForeignFacts { theirs: String, ours: String },
+    /// Code `usage.visible`, exit 2.
+    #[error("`--visible {0}` is not a list of GPU indexes such as `0,1`")]
+    Visible(String),
+    /// Code `usage.link-mode`, exit 2.
+    #[error("`{variable}={value}` is no link mode; link modes are auto, reflink, hardlink, copy")]
+    LinkMode { variable: &'static str, value: String },
+    /// Code `fetch.unhashed`, exit 24.
+    #[error("no index states a hash of {}, and `--require-hashes` was given", .0.join(", "))]
+    Unhashed(Vec<String>),
+    /// Code `environment.python-mismatch`, exit 40.
+    #[error("`--python {asked}` is not the Python of the environment `{}`, which is {version}", root.display())]
+    PythonMismatch { asked: String, root: PathBuf, version: String },
+    /// Code `cache.no-folder`, exit 30.
+    #[error("no cache folder: neither the home folder nor a cache folder is set")]
+    NoCacheFolder,
+    /// Code `host.working-directory`, exit 30.
+    #[error("the working directory cannot be read")]
+    WorkingDirectory(#[source] std::io::Error),
+    /// Code `internal.document`, exit 70.
+    #[error("the manual page cannot be rendered")]
+    Document(#[source] std::io::Error),
+}
+
+impl Diagnostic for CommandError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Arguments(_) => "usage.arguments",
+            Self::FactsFile { .. } => "usage.facts-file",
+            Self::ForeignFacts { .. } => "usage.foreign-facts",
+            Self::Visible(_) => "usage.visible",
+            Self::LinkMode { .. } => "usage.link-mode",
+            Self::Unhashed(_) => "fetch.unhashed",
+            Self::PythonMismatch { .. } => "environment.python-mismatch",
+            Self::NoCacheFolder => "cache.no-folder",
+            Self::WorkingDirectory(_) => "host.working-directory",
+            Self::Document(_) => "internal.document",
+        }
+    }
+
+    fn exit_status(&self) -> ExitStatus {
+        match self {
+            Self::Unhashed(_) => ExitStatus::Refused,
+            Self::PythonMismatch { .. } => ExitStatus::Environment,
+            Self::NoCacheFolder | Self::WorkingDirectory(_) => ExitStatus::FileSystem,
+            Self::Document(_) => ExitStatus::Bug,
+            _ => ExitStatus::Usage,
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Arguments(_) => "`torchfix --help` lists the commands, `torchfix COMMAND --help` their options".to_owned(),
+            Self::FactsFile { .. } => "`torchfix detect --json` writes such a file".to_owned(),
+            Self::ForeignFacts { .. } => "add `--dry-run` to see the plan for that machine".to_owned(),
+            Self::PythonMismatch { .. } => "leave `--python` out, or name another folder with `--venv`".to_owned(),
+            Self::NoCacheFolder => {
+                format!("name one: `--cache-dir DIR`, or the variable {}", crate::variables::CACHE_DIR)
+            }
+            _ => return Vec::new(),
+        };
+        vec![hint]
+    }
+}
