@@ -2,25 +2,11 @@
 
 use clap::CommandFactory as _;
 
+use super::error::CommandError;
 use crate::cli::Cli;
 use crate::error::Error;
 use crate::report::Output;
-use crate::vocab::{Diagnostic, ExitStatus};
-
-/// A document could not be rendered: a fault of torchfix. Code `internal.document`, exit 70.
-#[derive(Debug, thiserror::Error)]
-#[error("the manual page cannot be rendered")]
-struct DocumentError(#[source] std::io::Error);
-
-impl Diagnostic for DocumentError {
-    fn code(&self) -> &'static str {
-        "internal.document"
-    }
-
-    fn exit_status(&self) -> ExitStatus {
-        ExitStatus::Bug
-    }
-}
+use crate::vocab::ExitStatus;
 
 /// `torchfix completions SHELL`
 pub(super) fn completions(output: Output, shell: clap_complete::Shell) -> ExitStatus {
@@ -35,9 +21,9 @@ pub(super) fn manual(output: Output) -> Result<ExitStatus, Error> {
     let mut command = Cli::command();
     command.build();
     let mut pages = Vec::new();
-    clap_mangen::Man::new(command.clone()).render(&mut pages).map_err(DocumentError)?;
+    clap_mangen::Man::new(command.clone()).render(&mut pages).map_err(CommandError::Document)?;
     for subcommand in command.get_subcommands() {
-        clap_mangen::Man::new(subcommand.clone()).render(&mut pages).map_err(DocumentError)?;
+        clap_mangen::Man::new(subcommand.clone()).render(&mut pages).map_err(CommandError::Document)?;
     }
     output.answer_bytes(&pages);
     Ok(ExitStatus::Done)

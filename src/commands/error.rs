@@ -18,7 +18,9 @@ pub(super) enum CommandError {
         source: std::io::Error,
     },
     /// Code `usage.foreign-facts`, exit 2.
-    #[error("the facts are of another machine ({theirs}) than the environment's ({ours}), and only `--dry-run` takes those")]
+    #[error(
+        "the facts are of another machine ({theirs}) than the environment's ({ours}), and only `--dry-run` takes those"
+    )]
     ForeignFacts { theirs: String, ours: String },
     /// Code `usage.visible`, exit 2.
     #[error("`--visible {0}` is not a list of GPU indexes such as `0,1`")]
@@ -71,7 +73,9 @@ impl Diagnostic for CommandError {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
-            Self::Arguments(_) => "`torchfix --help` lists the commands, `torchfix COMMAND --help` their options".to_owned(),
+            Self::Arguments(_) => {
+                "`torchfix --help` lists the commands, `torchfix COMMAND --help` their options".to_owned()
+            }
             Self::FactsFile { .. } => "`torchfix detect --json` writes such a file".to_owned(),
             Self::ForeignFacts { .. } => "add `--dry-run` to see the plan for that machine".to_owned(),
             Self::PythonMismatch { .. } => "leave `--python` out, or name another folder with `--venv`".to_owned(),

@@ -2,6 +2,7 @@
 
 mod cache;
 mod documents;
+mod error;
 mod session;
 
 use std::ffi::OsString;
@@ -13,7 +14,8 @@ use crate::cli::{Cli, Command, Format, GlobalArgs};
 use crate::error::Error;
 use crate::host::Host;
 use crate::report::{self, Output, Verbosity};
-use crate::vocab::{Diagnostic, ExitStatus};
+use crate::vocab::ExitStatus;
+use error::CommandError;
 use session::Session;
 
 /// Runs the command line `arguments`, the program's name first.
@@ -27,7 +29,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
         Ok(host) => host,
         Err(source) => {
             let output = Output { json: cli.global.is_json(), verbosity: Verbosity::Normal, progress: false };
-            report::failure(output, &SurroundingsError { source }.into());
+            report::failure(output, &CommandError::WorkingDirectory(source).into());
             return ExitStatus::FileSystem;
         }
     };
@@ -51,43 +53,6 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitStatus, Error> {
     }
 }
 
-/// The working directory is gone or may not be read. Code `host.surroundings`, exit 30.
-#[derive(Debug, thiserror::Error)]
-#[error("the working directory cannot be read")]
-struct SurroundingsError {
-    #[source]
-    source: std::io::Error,
-}
-
-impl Diagnostic for SurroundingsError {
-    fn code(&self) -> &'static str {
-        "host.surroundings"
-    }
-
-    fn exit_status(&self) -> ExitStatus {
-        ExitStatus::FileSystem
-    }
-}
-
-/// What clap could not parse, told in its own words. Code `usage.arguments`, exit 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct UsageError(String);
-
-impl Diagnostic for UsageError {
-    fn code(&self) -> &'static str {
-        "usage.arguments"
-    }
-
-    fn exit_status(&self) -> ExitStatus {
-        ExitStatus::Usage
-    }
-
-    fn hints(&self) -> Vec<String> {
-        vec!["`torchfix --help` lists the commands, `torchfix COMMAND --help` their options".to_owned()]
-    }
-}
-
 /// `--help` and `--version` are answers; all else that clap stops at is wrong usage.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitStatus {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -101,7 +66,10 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitStatus {
     if json {
         let text = error.render().to_string();
         let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        report::failure(Output { json, verbosity: Verbosity::Normal, progress: false }, &UsageError(message).into());
+        report::failure(
+            Output { json, verbosity: Verbosity::Normal, progress: false },
+            &CommandError::Arguments(message).into(),
+        );
     } else {
         let _ = error.print();
     }

@@ -1,14 +1,19 @@
 //! What every command starts from.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::error::CommandError;
+use crate::catalog::manifest::Manifests;
 use crate::cli::{Color, GlobalArgs};
+use crate::error::Error;
 use crate::host::Host;
+use crate::http;
 use crate::report::Output;
 use crate::variables;
-use crate::vocab::{Diagnostic, ExitStatus};
+use crate::vocab::ExitStatus;
 
 /// The surroundings, the streams, and the folders of one run.
 pub(super) struct Session {
@@ -35,8 +40,23 @@ impl Session {
     }
 
     /// The folder of everything kept between runs.
-    pub fn cache_dir(&self) -> Result<&std::path::Path, NoCacheDir> {
-        self.cache_dir.as_deref().ok_or(NoCacheDir)
+    pub fn cache_dir(&self) -> Result<&Path, CommandError> {
+        self.cache_dir.as_deref().ok_or(CommandError::NoCacheFolder)
+    }
+
+    /// The manifests: those of the flag, else of the variable, else the embedded ones.
+    pub fn manifests(&self, folder: Option<&Path>) -> Result<Cow<'static, Manifests>, Error> {
+        let named = folder.map(Path::to_owned).or_else(|| self.host.variable(variables::MANIFESTS).map(PathBuf::from));
+        Ok(match named {
+            Some(folder) => Cow::Owned(Manifests::load(&self.host.absolute(&folder))?),
+            None => Cow::Borrowed(Manifests::embedded()),
+        })
+    }
+
+    /// The one client of the run; nothing is opened before the first request.
+    pub fn client(&self) -> Result<http::Client, Error> {
+        let options = http::Options { offline: self.offline, ..http::Options::of(&self.host)? };
+        Ok(http::Client::new(&self.host, options)?)
     }
 
     /// From now on Ctrl-C and SIGTERM ask for a rollback; a second one ends the process at once.
@@ -66,29 +86,9 @@ fn default_cache_dir(host: &Host) -> Option<PathBuf> {
     xdg.or_else(|| Some(host.home()?.join(".cache"))).map(|dir| dir.join("torchfix"))
 }
 
-/// There is no folder to keep anything in. Code `cache.no-folder`, exit 30.
-#[derive(Debug, thiserror::Error)]
-#[error("no cache folder: neither the home folder nor a cache folder is set")]
-pub(super) struct NoCacheDir;
-
-impl Diagnostic for NoCacheDir {
-    fn code(&self) -> &'static str {
-        "cache.no-folder"
-    }
-
-    fn exit_status(&self) -> ExitStatus {
-        ExitStatus::FileSystem
-    }
-
-    fn hints(&self) -> Vec<String> {
-        vec![format!("name one: `--cache-dir DIR`, or the variable {}", variables::CACHE_DIR)]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     #[cfg(unix)]

@@ -3,12 +3,14 @@
 
 mod bars;
 mod failure;
+mod machine;
 mod output;
 mod plan;
 mod units;
 
 pub use bars::Bars;
 pub use failure::failure;
+pub use machine::machine_lines;
 pub use output::{Output, Verbosity};
 pub use plan::{Action, PlanView, StepView};
 pub use units::bytes;
