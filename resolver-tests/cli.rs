@@ -1,3 +1,12 @@
 //! The command line: the binary from outside.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "cli/faults.rs"]
+mod faults;
+#[path = "cli/install.rs"]
+mod install;
+#[path = "cli/kill.rs"]
+mod kill;
 mod support;
+#[path = "cli/usage.rs"]
+mod usage;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The stages in the order data flows; each may use the ones before it.
+/// The stages in the order data flows; each may use the ones before it. `lock` stands before `resolve`, whose answer is
+/// made of its wheels.
 const STAGES: [&str; 10] =
-    ["machine", "request", "catalog", "resolve", "lock", "fetch", "wheel", "venv", "install", "loader"];
+    ["machine", "request", "catalog", "lock", "resolve", "fetch", "wheel", "venv", "install", "loader"];
 /// What every module may use.
 const EVERYWHERE: [&str; 3] = ["vocab", "progress", "variables"];
 /// What every stage may use that is not pure.

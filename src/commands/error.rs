@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::vocab::{Diagnostic, ExitStatus};
+use crate::vocab::{Diagnostic, ExitStatus, ParsePlatformError};
 
 /// A setting that cannot be used, or that does not go together with the machine or the environment.
 #[derive(Debug, thiserror::Error)]
@@ -22,18 +22,15 @@ pub(super) enum CommandError {
         "the facts are of another machine ({theirs}) than the environment's ({ours}), and only `--dry-run` takes those"
     )]
     ForeignFacts { theirs: String, ours: String },
-    /// Code `usage.visible`, exit 2.
-    #[error("`--visible {0}` is not a list of GPU indexes such as `0,1`")]
-    Visible(String),
+    /// Code `usage.platform`, exit 2.
+    #[error("--platform: {0}")]
+    Platform(#[source] ParsePlatformError),
     /// Code `usage.link-mode`, exit 2.
     #[error("`{variable}={value}` is no link mode; link modes are auto, reflink, hardlink, copy")]
     LinkMode { variable: &'static str, value: String },
     /// Code `fetch.unhashed`, exit 24.
     #[error("no index states a hash of {}, and `--require-hashes` was given", .0.join(", "))]
     Unhashed(Vec<String>),
-    /// Code `environment.python-mismatch`, exit 40.
-    #[error("`--python {asked}` is not the Python of the environment `{}`, which is {version}", root.display())]
-    PythonMismatch { asked: String, root: PathBuf, version: String },
     /// Code `cache.no-folder`, exit 30.
     #[error("no cache folder: neither the home folder nor a cache folder is set")]
     NoCacheFolder,
@@ -51,10 +48,9 @@ impl Diagnostic for CommandError {
             Self::Arguments(_) => "usage.arguments",
             Self::FactsFile { .. } => "usage.facts-file",
             Self::ForeignFacts { .. } => "usage.foreign-facts",
-            Self::Visible(_) => "usage.visible",
+            Self::Platform(_) => "usage.platform",
             Self::LinkMode { .. } => "usage.link-mode",
             Self::Unhashed(_) => "fetch.unhashed",
-            Self::PythonMismatch { .. } => "environment.python-mismatch",
             Self::NoCacheFolder => "cache.no-folder",
             Self::WorkingDirectory(_) => "host.working-directory",
             Self::Document(_) => "internal.document",
@@ -64,7 +60,6 @@ impl Diagnostic for CommandError {
     fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Unhashed(_) => ExitStatus::Refused,
-            Self::PythonMismatch { .. } => ExitStatus::Environment,
             Self::NoCacheFolder | Self::WorkingDirectory(_) => ExitStatus::FileSystem,
             Self::Document(_) => ExitStatus::Bug,
             _ => ExitStatus::Usage,
@@ -78,7 +73,6 @@ impl Diagnostic for CommandError {
             }
             Self::FactsFile { .. } => "`torchfix detect --json` writes such a file".to_owned(),
             Self::ForeignFacts { .. } => "add `--dry-run` to see the plan for that machine".to_owned(),
-            Self::PythonMismatch { .. } => "leave `--python` out, or name another folder with `--venv`".to_owned(),
             Self::NoCacheFolder => {
                 format!("name one: `--cache-dir DIR`, or the variable {}", crate::variables::CACHE_DIR)
             }

@@ -1,9 +1,14 @@
 //! Each command joins the stages to one answer. `Args`, `Host` → `ExitStatus`.
 
 mod cache;
+mod check;
+mod detect;
 mod documents;
 mod error;
+mod install;
 mod session;
+mod target;
+mod view;
 
 use std::ffi::OsString;
 
@@ -49,7 +54,8 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitStatus, Error> {
         Command::Completions { shell } => Ok(documents::completions(session.output, shell)),
         Command::Man => documents::manual(session.output),
         Command::Version => Ok(documents::version(session.output)),
-        Command::Install(_) | Command::Detect(_) => unimplemented!(),
+        Command::Install(args) => install::run(session, &args),
+        Command::Detect(args) => detect::run(session, &args),
     }
 }
 

@@ -66,6 +66,13 @@ pub enum Action {
     Keep,
 }
 
+impl Action {
+    /// Whether a wheel is fetched for it.
+    pub fn brings_a_wheel(self) -> bool {
+        matches!(self, Action::Add | Action::Replace)
+    }
+}
+
 impl PlanView {
     /// A plan without steps.
     pub fn new() -> Self {

@@ -14,7 +14,7 @@ pub use diagnostic::{Diagnostic, ExitStatus};
 pub use gpu::{CodeTarget, ComputeCapability, CudaVersion, DriverVersion, ParseGpuFactError};
 pub use pep440_rs::{Version, VersionSpecifiers};
 pub use pep508_rs::{ExtraName, PackageName};
-pub use platform::{Arch, GlibcVersion, Os, PlatformTag};
+pub use platform::{Arch, GlibcVersion, Os, ParsePlatformError, PlatformTag};
 pub use sha256::{ParseSha256Error, Sha256};
 pub use tag::{ParseTagError, Tag};
 pub use url::Url;

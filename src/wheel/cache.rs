@@ -90,6 +90,11 @@ impl Cache {
         })
     }
 
+    /// Whether the wheel with this hash seems to be there; [`Cache::lookup`] looks closely.
+    pub fn holds(&self, sha256: &Sha256) -> bool {
+        self.wheel_folder(sha256).join(TREE).is_dir()
+    }
+
     /// Bytes of all unpacked and half-unpacked wheels.
     pub fn size(&self) -> Result<u64, CacheError> {
         let sum = [WHEELS, STAGING].iter().map(|part| size_of_tree(&self.root.join(part))).sum::<io::Result<u64>>();

@@ -1,0 +1,64 @@
+//! SIGKILL at random moments, and the same command again.
+#![cfg(unix)]
+
+use std::time::{Duration, Instant};
+
+use super::support::site::{Layout, Workplace, dependency, python_tag, torch, tree};
+
+/// Each torch wheel carries this many bytes that do not compress.
+const SIZE: usize = 40_000_000;
+/// What may be fetched again of one wheel in flight.
+const AGAIN: u64 = 64_000_000;
+
+/// The environment without what differs from run to run: paths of the environment itself, and what Python compiles.
+fn environment(place: &Workplace) -> Vec<(String, u64, String)> {
+    let folder = place.folder().to_str().unwrap().to_owned();
+    let own = |path: &str| fs_err::read_to_string(place.venv().join(path)).is_ok_and(|text| text.contains(&folder));
+    let mut files = tree(&place.venv());
+    files.retain(|(path, ..)| !path.contains("__pycache__") && !path.starts_with(".torchfix"));
+    for file in &mut files {
+        if own(&file.0) || file.0.ends_with("/RECORD") {
+            (file.1, file.2) = (0, "holds its own path".to_owned());
+        }
+    }
+    files
+}
+
+#[test]
+fn killed_at_twenty_random_moments_it_ends_right() {
+    let Some(tag) = python_tag() else { return };
+    let site =
+        || Layout::default().torch("cpu", vec![torch("2.9.1+cpu", &tag, SIZE)]).simple(vec![dependency()]).site();
+    let Some(undisturbed) = Workplace::new(site()) else { return };
+    let begun = Instant::now();
+    undisturbed.run(&["install", "--check", "none"]).assert_status(0);
+    let whole = begun.elapsed();
+    let expected = environment(&undisturbed);
+    let once = undisturbed.server.bytes_sent();
+
+    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
+    println!("seed {seed}");
+    let mut random = seed;
+    for round in 0..20 {
+        // SplitMix64: a full-period generator of one line.
+        random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let part = (mixed >> 11) as f64 / (1u64 << 53) as f64;
+        let place = Workplace::new(site()).unwrap();
+        let mut child = place.command(&["install", "--check", "none", "-q"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_secs_f64(whole.as_secs_f64() * part));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let again = place.run(&["install", "--check", "none"]);
+        assert_eq!(again.status, 0, "round {round}, killed after {part} of {whole:?}: {again:#?}");
+        assert_eq!(environment(&place), expected, "round {round}, killed after {part} of {whole:?}");
+        assert!(
+            place.server.bytes_sent() <= once + AGAIN,
+            "round {round}: {} sent, {once} for one run",
+            place.server.bytes_sent()
+        );
+        let staged = fs_err::read_dir(place.cache().join("staging-v1")).unwrap().count();
+        assert_eq!(staged, 0, "nothing half-done is left in the cache");
+    }
+}

@@ -1,0 +1,109 @@
+//! The check after a change: does torch load, and on which device does it compute.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::session::Session;
+use super::target::Target;
+use crate::cli::Check;
+use crate::error::Error;
+use crate::loader::{self, LiveReport, LiveRequest, LoadReport, StaticRequest, Verdict};
+use crate::report::{Bars, Output};
+use crate::venv::Environment;
+use crate::vocab::ExitStatus;
+
+/// What the check found.
+pub(super) enum Outcome {
+    /// It was not asked for, or nothing of torch changed.
+    NotChecked,
+    /// torch was used in a child Python.
+    Live { report: Box<LiveReport>, verdict: Verdict },
+    /// The loader was modelled.
+    Static { report: Box<LoadReport>, milliseconds: u128 },
+}
+
+/// Checks `environment`, which was changed; with `gpu_expected` it is the GPU that must compute.
+pub(super) fn run(
+    session: &Session,
+    how: Check,
+    environment: &Environment,
+    target: &Target,
+    gpu_expected: bool,
+) -> Result<Outcome, Error> {
+    match how {
+        Check::None => Ok(Outcome::NotChecked),
+        Check::Static => {
+            let begun = Instant::now();
+            let folders: Vec<PathBuf> = environment.scheme.site_packages().into_iter().map(Path::to_owned).collect();
+            let request = StaticRequest { python: &environment.interpreter.executable, site_packages: &folders };
+            let report = loader::check_static(&request, &target.machine, &session.host)?;
+            Ok(Outcome::Static { report: Box::new(report), milliseconds: begun.elapsed().as_millis() })
+        }
+        Check::Live => {
+            use crate::progress::Reporter as _;
+            let bars = Bars::new(session.output);
+            bars.stage("checking that torch loads and computes");
+            let report =
+                loader::check_live(&LiveRequest::new(&environment.interpreter.executable), &session.host, &bars)?;
+            bars.clear();
+            let verdict = report.verdict(gpu_expected);
+            Ok(Outcome::Live { report: Box::new(report), verdict })
+        }
+    }
+}
+
+impl Outcome {
+    /// As the `check` of `torchfix.install/1`; null when nothing was checked.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Self::NotChecked => Value::Null,
+            Self::Live { report, verdict } => {
+                json!({ "kind": "live", "good": verdict.is_good(), "result": verdict.to_string(), "report": report })
+            }
+            Self::Static { report, milliseconds } => {
+                let problems: Vec<String> = report.problems().map(ToString::to_string).collect();
+                json!({ "kind": "static", "good": problems.is_empty(), "problems": problems, "notes": report.notes, "milliseconds": milliseconds })
+            }
+        }
+    }
+
+    /// The last lines of the answer.
+    pub fn answer(&self, output: Output) {
+        match self {
+            Self::NotChecked => {}
+            Self::Live { report, verdict } => {
+                for note in &report.notes {
+                    output.detail(note);
+                }
+                let opened = report.opened;
+                let seconds = report.seconds;
+                output.answer(&format!("{verdict} (checked live in {seconds:.1} s, {opened} libraries opened)"));
+            }
+            Self::Static { report, milliseconds } => {
+                for note in &report.notes {
+                    output.detail(note);
+                }
+                let mut problems = report.problems().peekable();
+                if problems.peek().is_none() {
+                    let count = report.libraries.len();
+                    output.answer(&format!("the loader will find all of torch's {count} libraries (modelled in {milliseconds} ms; nothing was run)"));
+                }
+                for problem in problems {
+                    output.answer(&problem.to_string());
+                }
+            }
+        }
+    }
+
+    /// What a check says about the environment's health.
+    pub fn exit_status(&self) -> ExitStatus {
+        let good = match self {
+            Self::NotChecked => true,
+            Self::Live { verdict, .. } => verdict.is_good(),
+            Self::Static { report, .. } => report.problems().next().is_none(),
+        };
+        if good { ExitStatus::Done } else { ExitStatus::Unhealthy }
+    }
+}

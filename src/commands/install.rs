@@ -1,0 +1,291 @@
+//! `torchfix install`: detect, solve, download, verify, install, check.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::check::{self, Outcome};
+use super::error::CommandError;
+use super::session::Session;
+use super::target::{self, Place, Target};
+use super::view;
+use crate::catalog::index::IndexClient;
+use crate::catalog::manifest::Manifests;
+use crate::cli::{InstallArgs, LinkModeArg};
+use crate::error::Error;
+use crate::http::{Client, TwinHosts};
+use crate::install::{self, ApplyOptions, InstalledState, LinkMode, Plan, PlanRules, Recovered};
+use crate::lock::LockedWheel;
+use crate::machine::markers_of;
+use crate::report::{Bars, PlanView};
+use crate::request::{Defaults, Request, Settled};
+use crate::resolve::{self, InstalledPin, Resolution, Satisfied};
+use crate::variables;
+use crate::venv::{self, CreateOptions, Environment};
+use crate::vocab::{ExitStatus, PackageName};
+use crate::wheel::{self, Cache, ObtainOptions};
+
+/// Runs the command.
+pub(super) fn run(session: &Session, args: &InstallArgs) -> Result<ExitStatus, Error> {
+    let manifests = session.manifests(args.solve.manifests.as_deref())?;
+    let Settled { request, notes } = settle(session, args, &manifests)?;
+    let link_mode = link_mode(session, args)?;
+    session.catch_interrupts();
+    let target = target::settle(session, &manifests, &args.environment, &args.machine, !args.dry_run)?;
+    for note in &notes {
+        session.output.say(note);
+    }
+    if let (Some(environment), false) = (target.place.environment(), args.dry_run) {
+        match install::recover(&environment.root, &session.interrupted, &Bars::new(session.output))? {
+            Recovered::Nothing => {}
+            Recovered::RolledBack => session.output.say("an interrupted installation has been rolled back"),
+            Recovered::Completed => session.output.say("an interrupted installation has been completed"),
+        }
+    }
+    let installed = target.place.environment().map_or_else(|| Ok(Vec::new()), installed_states)?;
+    let reason = match satisfied(&target, &request, &manifests, &installed)? {
+        Satisfied::Yes if !request.upgrade => return Ok(nothing_to_do(session, args, &target, &installed)),
+        Satisfied::Yes => None,
+        Satisfied::No(reason) => Some(reason).filter(|_| !installed.is_empty()),
+    };
+    if let Some(reason) = reason {
+        session.output.detail(&format!("what is installed does not do: {reason}"));
+    }
+    let run = Run { session, args, manifests: &manifests, request, link_mode, target };
+    run.change(&installed)
+}
+
+/// One installation that has something to do.
+struct Run<'a> {
+    session: &'a Session,
+    args: &'a InstallArgs,
+    manifests: &'a Manifests,
+    request: Request,
+    link_mode: LinkMode,
+    target: Target,
+}
+
+impl Run<'_> {
+    fn change(self, installed: &[InstalledState]) -> Result<ExitStatus, Error> {
+        let bars = Bars::new(self.session.output);
+        let client = Arc::new(self.session.client()?);
+        let resolution = self.resolve(&client, installed, &bars)?;
+        let plan = self.plan(&resolution, installed)?;
+        let cache = Cache::open(self.session.cache_dir()?)?;
+        let view = view::of_plan(&plan, &resolution, &cache, &client);
+        bars.clear();
+        refuse_without_hash(self.args.require_hashes, &plan)?;
+        if self.args.dry_run {
+            view.answer(self.session.output);
+            return Ok(ExitStatus::Done);
+        }
+        for line in view.lines() {
+            self.session.output.say(&line);
+        }
+        for warning in &view.warnings {
+            self.session.output.warn(warning);
+        }
+        let environment = self.apply(&plan, &client, &cache, &bars)?;
+        for warning in client.take_warnings() {
+            self.session.output.warn(&warning);
+        }
+        let gpu_expected = self.expects_gpu(&resolution);
+        let outcome = check::run(self.session, self.args.check, &environment, &self.target, gpu_expected)?;
+        Ok(self.answer(&view, &environment, &outcome))
+    }
+
+    fn resolve(&self, client: &Arc<Client>, installed: &[InstalledState], bars: &Bars) -> Result<Resolution, Error> {
+        use crate::progress::Reporter as _;
+        bars.stage("resolving");
+        let indexes = &self.request.indexes;
+        for url in [&indexes.default, &indexes.torch].into_iter().chain(&indexes.extra).chain(&indexes.find_links) {
+            client.learn_credentials(url);
+        }
+        let pages = IndexClient::new(Arc::clone(client), Some(self.session.cache_dir()?), self.twin_hosts());
+        let pins: Vec<InstalledPin> = installed
+            .iter()
+            .map(|state| InstalledPin {
+                name: state.distribution.name.clone(),
+                version: state.distribution.version.clone(),
+            })
+            .collect();
+        Ok(resolve::resolve(&self.target.machine, &self.request, self.manifests, &pages, &pins)?)
+    }
+
+    /// PyTorch's second host is tried for the index torchfix knows only, never beside a mirror that was named.
+    fn twin_hosts(&self) -> TwinHosts {
+        if self.request.indexes.torch_is_mirror {
+            return TwinHosts::default();
+        }
+        TwinHosts::new(self.manifests.torch_index().hosts.clone())
+    }
+
+    fn twin_pairs(&self) -> Vec<(String, String)> {
+        match self.manifests.torch_index().hosts.as_slice() {
+            [one, other] if !self.request.indexes.torch_is_mirror => vec![(one.clone(), other.clone())],
+            _ => Vec::new(),
+        }
+    }
+
+    fn plan(&self, resolution: &Resolution, installed: &[InstalledState]) -> Result<Plan, Error> {
+        let markers = markers_of(&self.target.machine)?;
+        let rebuilt = rebuilt(&resolution.wheels, installed);
+        let rules = PlanRules { markers: &markers, kept: &BTreeSet::new(), rebuilt: &rebuilt, exact: false };
+        Ok(install::plan(&resolution.wheels, installed, &rules))
+    }
+
+    fn apply(&self, plan: &Plan, client: &Client, cache: &Cache, bars: &Bars) -> Result<Environment, Error> {
+        if let Place::Existing(environment) = &self.target.place {
+            environment.probe_writable()?;
+        }
+        let wheels: Vec<LockedWheel> = plan.wheels().cloned().collect();
+        let mut options =
+            ObtainOptions { interrupted: Arc::clone(&self.session.interrupted), ..ObtainOptions::default() };
+        options.fetch.alternate_hosts = self.twin_pairs();
+        let unpacked = wheel::obtain(&wheels, client, cache, &options, bars)?;
+        let environment = self.environment()?;
+        let options = ApplyOptions { link_mode: self.link_mode, interrupted: Arc::clone(&self.session.interrupted) };
+        let applied = install::apply(plan, &unpacked, &environment.scheme, &options, bars);
+        bars.clear();
+        applied?;
+        Ok(environment)
+    }
+
+    /// The environment that is there, or a new one: made only now, when everything that goes into it is at hand.
+    fn environment(&self) -> Result<Environment, Error> {
+        match &self.target.place {
+            Place::Existing(environment) => Ok(environment.as_ref().clone()),
+            Place::New { root, base } => {
+                let working_directory = Some(self.session.host.working_directory().to_owned());
+                venv::create(root, base, &CreateOptions { working_directory, ..CreateOptions::default() })?;
+                self.session.output.say(&format!("made the environment {}", root.display()));
+                Ok(Environment::open(&self.session.host, root, self.session.cache_dir()?)?)
+            }
+            Place::Elsewhere => unreachable!("only a dry run has no place"),
+        }
+    }
+
+    /// A GPU that was detected, with a driver that works, must compute with a build made for it; facts given by hand
+    /// prove nothing about it.
+    fn expects_gpu(&self, resolution: &Resolution) -> bool {
+        let machine = &self.target.machine;
+        let detected = machine.driver.is_some() && machine.gpus.as_ref().is_some_and(|gpus| !gpus.is_empty());
+        let for_gpus = resolution.torch.as_ref().is_some_and(|torch| torch.cuda.is_some());
+        detected && for_gpus && !self.target.stated
+    }
+
+    fn answer(&self, view: &PlanView, environment: &Environment, outcome: &Outcome) -> ExitStatus {
+        let output = self.session.output;
+        if output.json {
+            output.answer_json(&json!({
+                "schema": "torchfix.install/1",
+                "changed": true,
+                "environment": environment.root,
+                "plan": view,
+                "check": outcome.to_json(),
+            }));
+        } else {
+            let count = view.steps.iter().filter(|step| step.action.brings_a_wheel()).count();
+            let noun = if count == 1 { "distribution" } else { "distributions" };
+            output.answer(&format!("installed {count} {noun} into {}", environment.root.display()));
+            outcome.answer(output);
+        }
+        outcome.exit_status()
+    }
+}
+
+fn settle(session: &Session, args: &InstallArgs, manifests: &Manifests) -> Result<Settled, Error> {
+    let defaults = Defaults {
+        index: manifests.default_index().clone(),
+        torch: manifests.torch_index().url.clone(),
+        torch_hosts: manifests.torch_index().hosts.clone(),
+    };
+    let lookup = |name: &str| session.host.text_variable(name).map(str::to_owned);
+    Ok(Request::settle(args, session.host.working_directory(), &lookup, &defaults)?)
+}
+
+/// The flag, else the variable, else whatever works.
+fn link_mode(session: &Session, args: &InstallArgs) -> Result<LinkMode, Error> {
+    let mode = match (args.link_mode, session.host.text_variable(variables::LINK_MODE)) {
+        (Some(mode), _) => mode,
+        (None, Some(text)) => clap::ValueEnum::from_str(text, true)
+            .map_err(|_| CommandError::LinkMode { variable: variables::LINK_MODE, value: text.to_owned() })?,
+        (None, None) => LinkModeArg::Auto,
+    };
+    Ok(match mode {
+        LinkModeArg::Auto => LinkMode::Auto,
+        LinkModeArg::Reflink => LinkMode::Reflink,
+        LinkModeArg::Hardlink => LinkMode::Hardlink,
+        LinkModeArg::Copy => LinkMode::Copy,
+    })
+}
+
+fn installed_states(environment: &Environment) -> Result<Vec<InstalledState>, Error> {
+    let installed = environment.installed()?;
+    Ok(installed
+        .distributions
+        .into_iter()
+        .map(|distribution| InstalledState {
+            metadata: distribution.metadata().ok(),
+            requested: distribution.is_requested(),
+            distribution,
+        })
+        .collect())
+}
+
+fn satisfied(
+    target: &Target,
+    request: &Request,
+    manifests: &Manifests,
+    installed: &[InstalledState],
+) -> Result<Satisfied, Error> {
+    let known: Vec<resolve::InstalledDistribution> = installed
+        .iter()
+        .filter_map(|state| {
+            Some(resolve::InstalledDistribution {
+                metadata: state.metadata.clone()?,
+                variant: None,
+                direct_url: state.distribution.direct_url().and_then(|direct| direct.url.parse().ok()),
+            })
+        })
+        .collect();
+    Ok(resolve::satisfied(&target.machine, request, manifests, &known)?)
+}
+
+/// Names of which another build is wanted under the version that is there: a wheel given by URL.
+fn rebuilt(wheels: &[LockedWheel], installed: &[InstalledState]) -> BTreeSet<PackageName> {
+    let same_url = |state: &InstalledState, wheel: &LockedWheel| {
+        state.distribution.direct_url().is_some_and(|direct| direct.url == wheel.url.as_str())
+    };
+    let differs = |wheel: &&LockedWheel| {
+        wheel.direct && installed.iter().any(|state| state.distribution.name == wheel.name && !same_url(state, wheel))
+    };
+    wheels.iter().filter(differs).map(|wheel| wheel.name.clone()).collect()
+}
+
+fn nothing_to_do(session: &Session, args: &InstallArgs, target: &Target, installed: &[InstalledState]) -> ExitStatus {
+    let output = session.output;
+    let torch = None;
+    let view = view::of_kept(installed, torch);
+    if args.dry_run {
+        view.answer(output);
+    } else if output.json {
+        let root = target.place.environment().map(|environment| &environment.root);
+        output.answer_json(&json!({ "schema": "torchfix.install/1", "changed": false, "environment": root, "plan": view, "check": null }));
+    } else {
+        let torch = view
+            .torch
+            .as_ref()
+            .map(|torch| format!("torch {torch} is installed and serves this machine; "))
+            .unwrap_or_default();
+        output.answer(&format!("{torch}nothing to do"));
+    }
+    ExitStatus::Done
+}
+
+fn refuse_without_hash(required: bool, plan: &Plan) -> Result<(), Error> {
+    let unhashed: Vec<String> =
+        plan.wheels().filter(|wheel| wheel.sha256.is_none()).map(|wheel| wheel.file_name.to_string()).collect();
+    if required && !unhashed.is_empty() { Err(CommandError::Unhashed(unhashed).into()) } else { Ok(()) }
+}

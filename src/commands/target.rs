@@ -1,0 +1,179 @@
+//! The machine and the environment that a command is about.
+
+use std::path::PathBuf;
+
+use super::error::CommandError;
+use super::session::Session;
+use crate::catalog::manifest::Manifests;
+use crate::cli::{EnvironmentArgs, MachineArgs};
+use crate::error::Error;
+use crate::machine::{self, DetectOptions, Interpreter, Machine, Overrides, PythonRequest};
+use crate::venv::{self, Environment, Found};
+
+/// The machine that is solved for, and the place that is changed.
+pub(super) struct Target {
+    pub machine: Machine,
+    pub place: Place,
+    /// Whether driver or GPUs were given by hand: then they are not held against the live machine.
+    pub stated: bool,
+}
+
+/// Where the wheels go.
+pub(super) enum Place {
+    /// An environment that is there.
+    Existing(Box<Environment>),
+    /// One to be made here, with this Python.
+    New { root: PathBuf, base: Box<Interpreter> },
+    /// Nowhere: the plan is for an empty environment of another machine.
+    Elsewhere,
+}
+
+impl Place {
+    /// The environment, where there is one.
+    pub fn environment(&self) -> Option<&Environment> {
+        match self {
+            Place::Existing(environment) => Some(environment),
+            _ => None,
+        }
+    }
+
+    /// The Python it has or will have.
+    fn interpreter(&self) -> Option<&Interpreter> {
+        match self {
+            Place::Existing(environment) => Some(&environment.interpreter),
+            Place::New { base, .. } => Some(base),
+            Place::Elsewhere => None,
+        }
+    }
+}
+
+/// Finds the environment, asks its Python, detects the machine, and applies what was stated by hand.
+///
+/// With `writes` the facts must be those of the environment that will be changed. Without, and with facts stated that
+/// an interpreter would tell, no interpreter is looked for and the plan is for an empty environment.
+pub(super) fn settle(
+    session: &Session,
+    manifests: &Manifests,
+    environment: &EnvironmentArgs,
+    args: &MachineArgs,
+    writes: bool,
+) -> Result<Target, Error> {
+    let elsewhere = states_python(args) && !writes && environment.venv.is_none();
+    let place = if elsewhere { Place::Elsewhere } else { place(session, environment)? };
+    let machine = facts(session, manifests, args, place.interpreter())?;
+    if writes
+        && states_python(args)
+        && let Some(interpreter) = place.interpreter()
+    {
+        let here = machine::detect(&session.host, manifests, &DetectOptions::default()).with_interpreter(interpreter);
+        refuse_foreign(&machine, &here)?;
+    }
+    let stated = args.facts.is_some() || args.driver.is_some() || !args.gpu.is_empty();
+    Ok(Target { machine, place, stated })
+}
+
+/// The facts alone, with those of whatever Python there is.
+pub(super) fn machine(
+    session: &Session,
+    manifests: &Manifests,
+    environment: &EnvironmentArgs,
+    args: &MachineArgs,
+) -> Result<Machine, Error> {
+    let named = environment.venv.is_some() || environment.python.is_some();
+    let interpreter = if states_python(args) {
+        None
+    } else {
+        // A machine without Python, or with an environment that is broken, still has facts.
+        match interpreter(session, environment) {
+            Ok(interpreter) => Some(interpreter),
+            Err(error) if named => return Err(error),
+            Err(error) => {
+                session.output.detail(&format!("no facts of a Python: {error}"));
+                None
+            }
+        }
+    };
+    facts(session, manifests, args, interpreter.as_ref())
+}
+
+/// Whether the arguments say what an interpreter would otherwise be asked for.
+fn states_python(args: &MachineArgs) -> bool {
+    args.facts.is_some() || args.python_version.is_some() || args.platform.is_some()
+}
+
+fn facts(
+    session: &Session,
+    manifests: &Manifests,
+    args: &MachineArgs,
+    interpreter: Option<&Interpreter>,
+) -> Result<Machine, Error> {
+    let machine = if let Some(file) = &args.facts {
+        let path = session.host.absolute(file);
+        let text = fs_err::read_to_string(&path).map_err(|source| CommandError::FactsFile { path, source })?;
+        Machine::read_facts(&text)?
+    } else {
+        let options = DetectOptions { visible: args.visible.as_deref().and_then(|text| text.parse().ok()) };
+        let machine = machine::detect(&session.host, manifests, &options);
+        match interpreter {
+            Some(interpreter) => machine.with_interpreter(interpreter),
+            None => machine,
+        }
+    };
+    let overrides = Overrides {
+        driver: args.driver.as_deref().map(Overrides::parse_driver).transpose()?,
+        gpus: if args.gpu.is_empty() { None } else { Some(Overrides::parse_gpus(&args.gpu)?) },
+        python_version: args.python_version.as_deref().map(str::parse).transpose()?,
+        platform: args.platform.as_deref().map(str::parse).transpose().map_err(CommandError::Platform)?,
+    };
+    Ok(machine.overridden(&overrides, manifests)?)
+}
+
+/// The Python of the environment there is, else the one a new environment would get.
+fn interpreter(session: &Session, args: &EnvironmentArgs) -> Result<Interpreter, Error> {
+    let place = place(session, args)?;
+    match place {
+        Place::Existing(environment) => Ok(environment.interpreter),
+        Place::New { base, .. } => Ok(*base),
+        Place::Elsewhere => unreachable!("`place` finds or makes an environment"),
+    }
+}
+
+fn place(session: &Session, args: &EnvironmentArgs) -> Result<Place, Error> {
+    let cache = session.cache_dir()?;
+    let request = args.python.as_deref().map(str::parse::<PythonRequest>).transpose()?;
+    match venv::find(&session.host, args.venv.as_deref(), true)? {
+        Found::Existing(root) => {
+            let environment = Environment::open(&session.host, &root, cache)?;
+            if let Some(request) = &request {
+                agree(session, request, &environment)?;
+            }
+            Ok(Place::Existing(Box::new(environment)))
+        }
+        Found::ToCreate(root) => {
+            let base = Interpreter::find(&session.host, request.as_ref(), cache)?;
+            Ok(Place::New { root, base: Box::new(base) })
+        }
+    }
+}
+
+/// `--python` beside an existing environment must be its Python, itself or its base; a version must be its version.
+fn agree(session: &Session, request: &PythonRequest, environment: &Environment) -> Result<(), Error> {
+    if let PythonRequest::Version(version) = request
+        && version.admits(&environment.interpreter)
+    {
+        return Ok(());
+    }
+    let asked = Interpreter::find(&session.host, Some(request), session.cache_dir()?)?;
+    Ok(environment.must_agree_with(&asked)?)
+}
+
+/// Facts given by hand may differ in driver and GPU, never in what the files on disk depend on.
+fn refuse_foreign(stated: &Machine, here: &Machine) -> Result<(), Error> {
+    let abi = |machine: &Machine| machine.python.as_ref().and_then(|python| python.abi.clone());
+    let python_agrees = abi(stated).is_none() || abi(stated) == abi(here);
+    if stated.os == here.os && stated.arch == here.arch && python_agrees {
+        return Ok(());
+    }
+    let title = |machine: &Machine| format!("{} {} {}", machine.os, machine.arch, abi(machine).unwrap_or_default());
+    Err(CommandError::ForeignFacts { theirs: title(stated), ours: title(here) }.into())
+}
