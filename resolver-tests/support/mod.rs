@@ -7,6 +7,6 @@ pub mod elf;
 pub mod environments;
 pub mod pages;
 pub mod server;
-pub mod stubs;
 pub mod site;
+pub mod stubs;
 pub mod wheels;
