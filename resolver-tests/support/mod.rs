@@ -8,5 +8,4 @@ pub mod environments;
 pub mod pages;
 pub mod server;
 pub mod site;
-pub mod stubs;
 pub mod wheels;

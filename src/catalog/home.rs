@@ -58,6 +58,11 @@ impl<'a> Homes<'a> {
         }
     }
 
+    /// Whether a distribution is built against one torch and one CUDA line.
+    pub fn built_for_torch(&self, name: &PackageName) -> bool {
+        self.manifests.family_member(name) == Some(FamilyMember::BuiltForTorch)
+    }
+
     /// The directory of a variant on the PyTorch index.
     pub fn pytorch(&self, variant: &Variant) -> Index {
         let mut url = self.indexes.torch.clone();
@@ -65,6 +70,11 @@ impl<'a> Homes<'a> {
             path.pop_if_empty().push(&variant.to_string());
         }
         Index { url, kind: IndexKind::Pytorch }
+    }
+
+    /// The root of the PyTorch index.
+    pub fn torch_root(&self) -> &Url {
+        &self.indexes.torch
     }
 
     /// Folders and pages of links, asked for every name beside its home.

@@ -10,8 +10,8 @@ use super::error::CommandError;
 use super::session::Session;
 use super::target::{self, Place, Target};
 use super::view;
+use crate::catalog::Manifests;
 use crate::catalog::index::IndexClient;
-use crate::catalog::manifest::Manifests;
 use crate::cli::{InstallArgs, LinkModeArg};
 use crate::error::Error;
 use crate::http::{Client, TwinHosts};
@@ -44,9 +44,8 @@ pub(super) fn run(session: &Session, args: &InstallArgs) -> Result<ExitStatus, E
         }
     }
     let installed = target.place.environment().map_or_else(|| Ok(Vec::new()), installed_states)?;
-    let reason = match satisfied(&target, &request, &manifests, &installed)? {
-        Satisfied::Yes if !request.upgrade => return Ok(nothing_to_do(session, args, &target, &installed)),
-        Satisfied::Yes => None,
+    let reason = match satisfied(&target, &request, &manifests, &installed) {
+        Satisfied::Yes => return Ok(nothing_to_do(session, args, &manifests, &target, &installed)),
         Satisfied::No(reason) => Some(reason).filter(|_| !installed.is_empty()),
     };
     if let Some(reason) = reason {
@@ -234,12 +233,7 @@ fn installed_states(environment: &Environment) -> Result<Vec<InstalledState>, Er
         .collect())
 }
 
-fn satisfied(
-    target: &Target,
-    request: &Request,
-    manifests: &Manifests,
-    installed: &[InstalledState],
-) -> Result<Satisfied, Error> {
+fn satisfied(target: &Target, request: &Request, manifests: &Manifests, installed: &[InstalledState]) -> Satisfied {
     let known: Vec<resolve::InstalledDistribution> = installed
         .iter()
         .filter_map(|state| {
@@ -250,7 +244,7 @@ fn satisfied(
             })
         })
         .collect();
-    Ok(resolve::satisfied(&target.machine, request, manifests, &known)?)
+    resolve::satisfied(&target.machine, request, manifests, &known)
 }
 
 /// Names of which another build is wanted under the version that is there: a wheel given by URL.
@@ -264,22 +258,32 @@ fn rebuilt(wheels: &[LockedWheel], installed: &[InstalledState]) -> BTreeSet<Pac
     wheels.iter().filter(differs).map(|wheel| wheel.name.clone()).collect()
 }
 
-fn nothing_to_do(session: &Session, args: &InstallArgs, target: &Target, installed: &[InstalledState]) -> ExitStatus {
+fn nothing_to_do(
+    session: &Session,
+    args: &InstallArgs,
+    manifests: &Manifests,
+    target: &Target,
+    installed: &[InstalledState],
+) -> ExitStatus {
     let output = session.output;
-    let torch = None;
+    let torch =
+        installed.iter().map(|state| &state.distribution).find(|distribution| distribution.name.as_ref() == "torch");
+    let torch = torch.and_then(|torch| resolve::installed_torch(&target.machine, manifests, &torch.version));
     let view = view::of_kept(installed, torch);
     if args.dry_run {
         view.answer(output);
     } else if output.json {
         let root = target.place.environment().map(|environment| &environment.root);
-        output.answer_json(&json!({ "schema": "torchfix.install/1", "changed": false, "environment": root, "plan": view, "check": null }));
+        output.answer_json(&json!({
+            "schema": "torchfix.install/1",
+            "changed": false,
+            "environment": root,
+            "plan": view,
+            "check": null,
+        }));
     } else {
-        let torch = view
-            .torch
-            .as_ref()
-            .map(|torch| format!("torch {torch} is installed and serves this machine; "))
-            .unwrap_or_default();
-        output.answer(&format!("{torch}nothing to do"));
+        let torch = view.torch.as_ref().map(|torch| format!("torch {torch} is installed and serves this machine; "));
+        output.answer(&format!("{}nothing to do", torch.unwrap_or_default()));
     }
     ExitStatus::Done
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::CommandError;
-use crate::catalog::manifest::Manifests;
+use crate::catalog::Manifests;
 use crate::cli::{Color, GlobalArgs};
 use crate::error::Error;
 use crate::host::Host;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::error::CommandError;
 use super::session::Session;
-use crate::catalog::manifest::Manifests;
+use crate::catalog::Manifests;
 use crate::cli::{EnvironmentArgs, MachineArgs};
 use crate::error::Error;
 use crate::machine::{self, DetectOptions, Interpreter, Machine, Overrides, PythonRequest};

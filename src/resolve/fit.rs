@@ -9,8 +9,13 @@ use crate::vocab::{CodeTarget, ComputeCapability, CudaVersion, DriverVersion, Gl
 /// Why a build does not serve a machine; later variants came nearer to fitting.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unfit {
-    /// No such build is known for this system and processor.
-    Platform,
+    /// It is built for something else than is wanted.
+    OtherVariant {
+        /// What it is built for.
+        built_for: Variant,
+        /// What is wanted.
+        wanted: Variant,
+    },
     /// It needs a newer GNU C library.
     Glibc {
         /// The machine's.
@@ -72,7 +77,7 @@ pub enum Unfit {
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unfit::Platform => f.write_str("is not made for this platform"),
+            Unfit::OtherVariant { built_for, wanted } => write!(f, "is built for {built_for}, and {wanted} is wanted"),
             Unfit::Glibc { have: Some(have), need } => write!(f, "needs glibc {need}, this system has {have}"),
             Unfit::Glibc { have: None, need } => write!(f, "needs glibc {need}, which this system has not"),
             Unfit::NoGpuSupport => f.write_str("cannot use the GPU"),
@@ -189,8 +194,6 @@ impl<'a> Judge<'a> {
             if !build.advertised && !named {
                 return Err(Unfit::Unadvertised);
             }
-        } else if self.manifests.release(version).is_some() && !named {
-            return Err(Unfit::Platform);
         }
         let Variant::Cuda(cuda) = *variant else {
             let serves = self.gpus().is_empty() || named || self.machine.os == Os::Macos;
@@ -216,6 +219,7 @@ impl<'a> Judge<'a> {
         let (build, assumed) = match known {
             Some(build) if build.sm.is_some() => (Some(build), None),
             _ => match self.manifests.newest_with_code(&self.platform, variant) {
+                Some((_, build)) if !build.advertised && !named => return Err(Unfit::Unadvertised),
                 Some((release, build)) => (Some(build), Some(Assumed { from: release.version.clone() })),
                 None if named => (None, None),
                 None => return Err(Unfit::UnknownCode),

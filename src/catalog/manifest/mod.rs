@@ -6,8 +6,8 @@ mod rows;
 
 pub use load::ManifestError;
 pub use rows::{
-    Branch, Build, Cubin, CudnnFloor, Family, FamilyNames, GpuRow, LastBranch, Platform, Release, Retired, Toolkit,
-    TorchIndex,
+    Branch, Build, Cubin, CudnnFloor, DefaultIndex, Family, FamilyNames, GpuRow, LastBranch, Platform, Release,
+    Retired, Toolkit, TorchIndex,
 };
 
 use rows::{CubinFile, CudaFile, CudnnFile, GpuFile, IndexFile, TorchFile};
@@ -93,9 +93,9 @@ impl Manifests {
         self.cuda.toolkit.iter().filter(same).filter_map(|toolkit| toolkit.floor(os)).min()
     }
 
-    /// The lowest driver branch that supports this CUDA natively.
-    pub fn native_branch(&self, cuda: CudaVersion) -> Option<u16> {
-        self.cuda.branch.iter().filter(|row| row.cuda >= cuda).map(|row| row.branch).min()
+    /// The driver branches and the newest CUDA of each, oldest first.
+    pub fn branches(&self) -> impl Iterator<Item = &Branch> {
+        self.cuda.branch.iter()
     }
 
     /// The lowest driver that runs toolkits of this major version by minor-version compatibility.

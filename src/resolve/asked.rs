@@ -1,0 +1,180 @@
+//! The request as the solver takes it: markers judged, constraints merged, URLs made into wheels.
+
+use std::collections::{HashMap, HashSet};
+
+use pep508_rs::{MarkerEnvironment, VersionOrUrl};
+use version_ranges::Ranges;
+
+use super::{ResolveError, ranges};
+use crate::catalog::{Artifact, Index, IndexKind};
+use crate::request::Request;
+use crate::vocab::{PackageName, Requirement, Sha256, Url, Version, WheelName};
+
+/// What is asked for on one machine.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The requirements that apply here.
+    pub requirements: Vec<Requirement>,
+    /// Wheels that are asked for by URL.
+    pub direct: HashMap<PackageName, Artifact>,
+    /// Whether newer versions are looked for.
+    pub upgrade: bool,
+    constraints: HashMap<PackageName, Ranges<Version>>,
+    all_pre_releases: bool,
+    pre_releases: HashSet<PackageName>,
+}
+
+impl Asked {
+    /// What of a request applies where these markers hold.
+    pub fn of<E: std::error::Error + 'static>(
+        request: &Request,
+        markers: &MarkerEnvironment,
+    ) -> Result<Self, ResolveError<E>> {
+        let applies = |requirement: &&Requirement| requirement.evaluate_markers(markers, &[]);
+        let requirements: Vec<Requirement> = request.requirements.iter().filter(applies).cloned().collect();
+        let mut asked = Self {
+            requirements: Vec::new(),
+            direct: HashMap::new(),
+            upgrade: request.upgrade,
+            constraints: HashMap::new(),
+            all_pre_releases: request.pre_releases,
+            pre_releases: HashSet::new(),
+        };
+        for requirement in requirements.iter().chain(request.constraints.iter().filter(applies)) {
+            match &requirement.version_or_url {
+                Some(VersionOrUrl::Url(url)) => {
+                    asked.direct.insert(requirement.name.clone(), wheel_at(requirement, url)?);
+                }
+                Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
+                    if specifiers.iter().any(pep440_rs::VersionSpecifier::any_prerelease) {
+                        asked.pre_releases.insert(requirement.name.clone());
+                    }
+                }
+                None => {}
+            }
+        }
+        for constraint in request.constraints.iter().filter(applies) {
+            if let Some(VersionOrUrl::VersionSpecifier(specifiers)) = &constraint.version_or_url {
+                let set = asked.constraints.entry(constraint.name.clone()).or_insert_with(Ranges::full);
+                *set = set.intersection(&ranges::of_specifiers(specifiers));
+            }
+        }
+        asked.requirements = requirements;
+        Ok(asked)
+    }
+
+    /// What constraints leave of a distribution's versions.
+    pub fn constraint(&self, name: &PackageName) -> Option<&Ranges<Version>> {
+        self.constraints.get(name)
+    }
+
+    /// Whether pre-releases of a distribution may be chosen.
+    pub fn pre_releases(&self, name: &PackageName) -> bool {
+        self.all_pre_releases || self.pre_releases.contains(name)
+    }
+
+    /// The versions of a distribution that the request itself leaves.
+    pub fn versions(&self, name: &str) -> Ranges<Version> {
+        let mut set = Ranges::full();
+        for requirement in self.requirements.iter().filter(|requirement| requirement.name.as_ref() == name) {
+            if let Some(VersionOrUrl::VersionSpecifier(specifiers)) = &requirement.version_or_url {
+                set = set.intersection(&ranges::of_specifiers(specifiers));
+            }
+        }
+        let constraint = self.constraints.iter().find(|(constrained, _)| constrained.as_ref() == name);
+        constraint.map_or(set.clone(), |(_, constraint)| set.intersection(constraint))
+    }
+
+    /// Whether the user asked for this by name.
+    pub fn names(&self, name: &PackageName) -> bool {
+        self.requirements.iter().any(|requirement| requirement.name == *name)
+    }
+}
+
+/// A URL as messages show it.
+pub fn without_credentials(url: &Url) -> String {
+    let mut url = url.clone();
+    // These fail only for URLs that can carry no credentials.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
+}
+
+/// The wheel that `name @ url` asks for; its hash may stand in the fragment.
+fn wheel_at<E: std::error::Error + 'static>(requirement: &Requirement, url: &Url) -> Result<Artifact, ResolveError<E>> {
+    let not_a_wheel = || ResolveError::NotAWheel { name: requirement.name.to_string(), url: without_credentials(url) };
+    let last = url.path_segments().and_then(Iterator::last).unwrap_or_default();
+    let file_name: WheelName = percent_decoded(last).parse().map_err(|_| not_a_wheel())?;
+    if file_name.name != requirement.name {
+        return Err(ResolveError::UrlNamesAnother {
+            name: requirement.name.to_string(),
+            url: without_credentials(url),
+            found: file_name.name.to_string(),
+        });
+    }
+    let fragment = url.fragment().unwrap_or_default();
+    let sha256 = fragment.split('&').find_map(|part| part.strip_prefix("sha256=")?.parse::<Sha256>().ok());
+    let mut url = url.clone();
+    url.set_fragment(None);
+    let index = Index { url: url.clone(), kind: IndexKind::Links };
+    Ok(Artifact {
+        file_name,
+        url,
+        index,
+        sha256,
+        size: None,
+        requires_python: None,
+        yanked: None,
+        metadata: None,
+        upload_time: None,
+    })
+}
+
+/// A path segment with its `%2B` and the like decoded, once.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let digits = tail.get(..2).and_then(|digits| str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wheel(text: &str) -> Result<Artifact, ResolveError<std::io::Error>> {
+        let requirement: Requirement = text.parse().unwrap();
+        let Some(VersionOrUrl::Url(url)) = requirement.version_or_url.clone() else { panic!("no URL") };
+        wheel_at(&requirement, &url)
+    }
+
+    #[test]
+    fn a_url_names_its_wheel_and_hash() {
+        let hash = "0".repeat(64);
+        let text = format!("torch @ https://h/torch-2.9.1%2Bcu126-cp312-cp312-linux_x86_64.whl#sha256={hash}");
+        let artifact = wheel(&text).unwrap();
+        assert_eq!(artifact.file_name.version.to_string(), "2.9.1+cu126");
+        assert_eq!(artifact.sha256.map(|hash| hash.to_string()), Some(hash));
+        assert_eq!(artifact.url.fragment(), None);
+    }
+
+    #[test]
+    fn other_urls_are_refused_without_their_credentials() {
+        let error = wheel("torch @ https://me:secret@h/torch-2.9.1.tar.gz").unwrap_err().to_string();
+        assert!(error.contains("https://h/torch-2.9.1.tar.gz") && !error.contains("secret"), "{error}");
+        let error = wheel("torch @ https://h/numpy-1.0-py3-none-any.whl").unwrap_err();
+        assert!(matches!(error, ResolveError::UrlNamesAnother { .. }));
+    }
+}

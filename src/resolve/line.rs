@@ -1,0 +1,340 @@
+//! The sources torch may come from, best first: one CUDA line holds a whole solution.
+
+use version_ranges::Ranges;
+
+use super::fit::{CudaPreference, Fit, Judge, Unfit};
+use super::projects::{Projects, variant_of};
+use super::provider::TORCH;
+use super::{Asked, InstalledPin, RejectedBuild, ResolveError, ranges};
+use crate::catalog::{Homes, Manifests, PageFailure as _, Pages, TorchSource};
+use crate::machine::{CompatibleTags, Incompatible};
+use crate::request::VariantChoice;
+use crate::vocab::{Os, PackageName, Variant, Version};
+
+/// A source of torch, and which of its builds are wanted.
+#[derive(Debug)]
+pub struct Line<'a> {
+    /// Where torch comes from.
+    pub source: TorchSource,
+    /// Its best build for this machine.
+    pub best: Best,
+    /// Whether its builds stand in for the `cpu` that no index offers.
+    pub stands_in: bool,
+    /// Whether the user named the very build.
+    named: bool,
+    judge: &'a Judge<'a>,
+    manifests: &'a Manifests,
+    wanted: &'a VariantChoice,
+}
+
+/// What a source comes to, compared as DESIGN orders preferences: greater is better.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Best {
+    /// Whether it is what is installed already.
+    pub installed: bool,
+    /// The release of torch, without its label.
+    pub release: Version,
+    /// Code for every card rather than PTX.
+    pub code_for_every_card: bool,
+    /// Native support rather than minor-version compatibility.
+    pub native: bool,
+    /// Which CUDA.
+    pub cuda: CudaPreference,
+    /// Of equals, the default index: its page is asked anyway.
+    pub default_index: bool,
+}
+
+impl Line<'_> {
+    /// What a version of torch from this source was built for; `None` when nothing says so.
+    pub fn variant(&self, version: &Version) -> Option<Variant> {
+        variant_of(version).or_else(|| match &self.source {
+            TorchSource::Pytorch(variant) => Some(variant.clone()),
+            TorchSource::Default => default_variant(self.manifests, self.judge, version),
+        })
+    }
+
+    /// Whether a version of torch from this source serves the machine and is what is wanted.
+    pub fn judge(&self, version: &Version) -> Result<Fit, Unfit> {
+        let variant = self.variant(version).ok_or(Unfit::UnknownCode)?;
+        let wanted = match self.wanted {
+            VariantChoice::Named(wanted) => Some(wanted.clone()),
+            VariantChoice::Auto if self.judge.gpus().is_empty() && !self.stands_in => Some(Variant::Cpu),
+            VariantChoice::Auto => None,
+        };
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != variant) {
+            return Err(Unfit::OtherVariant { built_for: variant, wanted });
+        }
+        self.judge.judge(version, &variant, self.named)
+    }
+
+    /// How good one version of torch from this source is.
+    pub fn best_of(&self, version: &Version, installed: Option<&Version>) -> Option<Best> {
+        self.best(std::iter::once(version.clone()), installed)
+    }
+
+    fn best(&self, versions: impl Iterator<Item = Version>, installed: Option<&Version>) -> Option<Best> {
+        let of = |version: Version| {
+            let fit = self.judge(&version).ok()?;
+            Some(Best {
+                installed: installed == Some(&version),
+                release: version.without_local(),
+                code_for_every_card: fit.code_for_every_card,
+                native: fit.native,
+                cuda: fit.cuda,
+                default_index: self.source == TorchSource::Default,
+            })
+        };
+        versions.filter_map(of).max()
+    }
+}
+
+/// What PyPI's own wheel of a release is built for; of releases newer than the manifests, what the newest known one is.
+pub fn default_variant(manifests: &Manifests, judge: &Judge, version: &Version) -> Option<Variant> {
+    if let Some(variant) = manifests.pypi_variant(version, judge.platform()) {
+        return Some(variant.clone());
+    }
+    let newest = manifests.releases().last()?;
+    (*version > newest.version).then(|| newest.pypi.get(judge.platform()).cloned()).flatten()
+}
+
+/// Everything the choice of a source looks at.
+pub struct Lines<'a, P: Pages> {
+    pub(super) judge: &'a Judge<'a>,
+    pub(super) manifests: &'a Manifests,
+    pub(super) homes: &'a Homes<'a>,
+    pub(super) tags: &'a CompatibleTags,
+    pub(super) pages: &'a P,
+    pub(super) asked: &'a Asked,
+    pub(super) wanted: &'a VariantChoice,
+    pub(super) installed: &'a [InstalledPin],
+}
+
+/// The sources that have a build for this machine.
+pub struct Found<'a, E> {
+    /// Best first.
+    pub lines: Vec<Line<'a>>,
+    /// Why the PyTorch index could not be asked.
+    pub unreachable: Option<E>,
+    /// What the indexes that were asked lack, a sentence each.
+    pub lacking: Vec<String>,
+}
+
+impl<'a, P: Pages> Lines<'a, P> {
+    /// Asks for the pages of torch and orders their sources.
+    pub fn find(&self) -> Result<Found<'a, P::Error>, ResolveError<P::Error>> {
+        let set = self.asked.versions(TORCH);
+        let mut found = Found { lines: Vec::new(), unreachable: None, lacking: Vec::new() };
+        let torch = torch();
+        if let Some(artifact) = self.asked.direct.get(&torch) {
+            let version = artifact.file_name.version.clone();
+            let source = variant_of(&version).map_or(TorchSource::Default, TorchSource::Pytorch);
+            let mut line = self.line(source, true);
+            line.named = true;
+            found.lines.extend(self.with_best(line, std::iter::once(version)));
+            return Ok(found);
+        }
+        for tier in self.variants(&set) {
+            self.ask(&tier, &set, &mut found)?;
+            if !found.lines.is_empty() || found.unreachable.is_some() {
+                break;
+            }
+        }
+        if self.default_may_serve(&set) {
+            let line = self.line(TorchSource::Default, false);
+            self.add(line, &set, &mut found)?;
+        }
+        let cpu_for_lack_of_gpus = *self.wanted == VariantChoice::Auto && self.judge.gpus().is_empty();
+        if found.lines.is_empty() && cpu_for_lack_of_gpus {
+            let line = self.line(TorchSource::Default, true);
+            self.add(line, &set, &mut found)?;
+        }
+        found.lines.sort_by(|a, b| b.best.cmp(&a.best));
+        Ok(found)
+    }
+
+    fn ask(
+        &self,
+        variants: &[Variant],
+        set: &Ranges<Version>,
+        found: &mut Found<'a, P::Error>,
+    ) -> Result<(), ResolveError<P::Error>> {
+        let pages: Vec<_> = variants.iter().map(|variant| (self.homes.pytorch(variant), torch())).collect();
+        self.pages.prefetch(&pages, &[]);
+        for variant in variants {
+            let line = self.line(TorchSource::Pytorch(variant.clone()), false);
+            let before = found.lines.len();
+            let has_page = match self.pages.page(&self.homes.pytorch(variant), &torch()) {
+                Ok(page) => page.is_some(),
+                Err(error) if error.unreachable() => {
+                    // Decided once: what does not answer for one variant is not asked for the others.
+                    found.unreachable.get_or_insert(error);
+                    false
+                }
+                Err(error) => return Err(ResolveError::Pages(error)),
+            };
+            if has_page || self.homes.links().next().is_some() {
+                self.add(line, set, found)?;
+            }
+            if !has_page && found.lines.len() == before && found.unreachable.is_none() {
+                found.lacking.push(format!("the PyTorch index has no page of torch for {variant}"));
+            }
+            if found.unreachable.is_some() && self.homes.links().next().is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &self,
+        line: Line<'a>,
+        set: &Ranges<Version>,
+        found: &mut Found<'a, P::Error>,
+    ) -> Result<(), ResolveError<P::Error>> {
+        let projects = Projects::new(self.pages, self.homes, self.tags, Some(line.source.clone()));
+        let project = match projects.project(&torch()) {
+            Ok(project) => project,
+            Err(error) if error.unreachable() && matches!(line.source, TorchSource::Pytorch(_)) => return Ok(()),
+            Err(error) if error.unreachable() && !found.lines.is_empty() => return Ok(()),
+            Err(error) => return Err(ResolveError::Pages(error)),
+        };
+        let versions = project.choices(set, self.asked.pre_releases(&torch())).map(|(version, _)| version.clone());
+        let place = match &line.source {
+            TorchSource::Pytorch(variant) => format!("the PyTorch index's {variant} directory"),
+            TorchSource::Default => "the default index".to_owned(),
+        };
+        match self.with_best(line, versions) {
+            Some(line) => found.lines.push(line),
+            None if !project.found => {}
+            None => found.lacking.push(match project.nearest_miss(set) {
+                Some(miss) => format!("{place} has torch, and {}", miss_in_words(miss)),
+                None => format!("{place} has no torch {} that serves this machine", ranges::display(set)),
+            }),
+        }
+        Ok(())
+    }
+
+    fn with_best(&self, mut line: Line<'a>, versions: impl Iterator<Item = Version>) -> Option<Line<'a>> {
+        let torch = torch();
+        let installed = self.installed.iter().find(|pin| pin.name == torch && !self.asked.upgrade);
+        line.best = line.best(versions, installed.map(|pin| &pin.version))?;
+        Some(line)
+    }
+
+    fn line(&self, source: TorchSource, stands_in: bool) -> Line<'a> {
+        let nothing = Best {
+            installed: false,
+            release: Version::new([0]),
+            code_for_every_card: false,
+            native: false,
+            cuda: CudaPreference::None,
+            default_index: false,
+        };
+        Line {
+            source,
+            best: nothing,
+            stands_in,
+            named: matches!(self.wanted, VariantChoice::Named(_)),
+            judge: self.judge,
+            manifests: self.manifests,
+            wanted: self.wanted,
+        }
+    }
+
+    /// The variants worth asking the PyTorch index for: those of recent releases first, the others if these give nothing.
+    fn variants(&self, set: &Ranges<Version>) -> Vec<Vec<Variant>> {
+        match self.wanted {
+            VariantChoice::Named(variant) => return vec![vec![variant.clone()]],
+            VariantChoice::Auto if self.judge.platform().os == Os::Macos => return Vec::new(),
+            VariantChoice::Auto if self.judge.gpus().is_empty() => return vec![vec![Variant::Cpu]],
+            VariantChoice::Auto => {}
+        }
+        let known: Vec<&Version> = self.releases(set).collect();
+        let recent = known.get(known.len().saturating_sub(RECENT)..).unwrap_or_default();
+        let newest = self.manifests.releases().last().map(|release| &release.version);
+        let mut tiers = vec![Vec::new(), Vec::new()];
+        for variant in self.manifests.variants(self.judge.platform()) {
+            let fits = |version: &&Version| self.judge.judge(version, &variant, false).is_ok();
+            let built = |version: &&&Version| self.manifests.build(version, self.judge.platform(), &variant).is_some();
+            // A release that is not known yet is taken to be like the newest known one.
+            let unknown = known.is_empty() && newest.as_ref().is_some_and(fits);
+            if recent.iter().filter(built).copied().any(|version| fits(&version)) || unknown {
+                tiers[0].push(variant);
+            } else if known.iter().any(fits) {
+                tiers[1].push(variant);
+            }
+        }
+        tiers.iter_mut().for_each(|tier| tier.reverse());
+        tiers
+    }
+
+    /// Whether PyPI's own torch may be what is wanted, by what the manifests say of it.
+    fn default_may_serve(&self, set: &Ranges<Version>) -> bool {
+        let line = self.line(TorchSource::Default, false);
+        let newest = self.manifests.releases().last().map(|release| &release.version);
+        let unknown = newest.filter(|_| self.releases(set).next().is_none());
+        self.releases(set).chain(unknown).any(|version| line.judge(version).is_ok())
+    }
+
+    fn releases<'s>(&'s self, set: &'s Ranges<Version>) -> impl Iterator<Item = &'s Version> {
+        let versions = self.manifests.releases().iter().map(|release| &release.version);
+        versions.filter(|version| allows(set, version))
+    }
+
+    /// The builds of known releases in a set that do not serve, newest release first, the nearest miss first in each.
+    pub fn rejected(&self, set: &Ranges<Version>) -> Vec<RejectedBuild> {
+        rejected(self.manifests, self.judge, self.wanted, set)
+    }
+}
+
+/// How many of the newest known releases say which variants are alive.
+const RECENT: usize = 3;
+
+/// Whether a set has the release, with or without a label.
+pub fn allows(set: &Ranges<Version>, release: &Version) -> bool {
+    set.contains(release) || !set.intersection(&ranges::exactly(release)).is_empty()
+}
+
+/// The builds of known releases in a set that do not serve, newest release first, the nearest miss first in each.
+pub fn rejected(
+    manifests: &Manifests,
+    judge: &Judge,
+    wanted: &VariantChoice,
+    set: &Ranges<Version>,
+) -> Vec<RejectedBuild> {
+    let named = matches!(wanted, VariantChoice::Named(_));
+    let mut builds = Vec::new();
+    for release in manifests.releases().iter().rev().filter(|release| allows(set, &release.version)) {
+        let mut of_release: Vec<RejectedBuild> = Vec::new();
+        for build in release.builds.iter().filter(|build| build.platform == *judge.platform()) {
+            let considered = match wanted {
+                VariantChoice::Named(variant) => *variant == build.variant,
+                VariantChoice::Auto => build.variant.cuda().is_some() != judge.gpus().is_empty(),
+            };
+            if let Err(reason) = judge.judge(&release.version, &build.variant, named)
+                && considered
+                && reason != Unfit::Unadvertised
+            {
+                let (version, variant) = (release.version.clone(), build.variant.clone());
+                of_release.push(RejectedBuild { version, variant, reason });
+            }
+        }
+        of_release.sort_by(|a, b| b.reason.cmp(&a.reason).then_with(|| b.variant.cmp(&a.variant)));
+        builds.append(&mut of_release);
+    }
+    builds
+}
+
+/// Why the nearest wheel of a version does not fit, as the end of a sentence.
+pub fn miss_in_words(miss: Incompatible) -> &'static str {
+    match miss {
+        Incompatible::Python => "no wheel of it is for this Python version",
+        Incompatible::Abi => "no wheel of it is for the ABI of this Python",
+        Incompatible::Platform => "no wheel of it is for this platform",
+    }
+}
+
+#[allow(clippy::expect_used, reason = "a constant")]
+pub fn torch() -> PackageName {
+    TORCH.parse().expect("`torch` is a valid name")
+}

@@ -1,0 +1,110 @@
+//! What is said aloud about a solution.
+
+use super::RejectedBuild;
+use super::fit::{CudaPreference, Judge, title};
+use super::line::Line;
+use crate::catalog::{Manifests, TorchSource};
+use crate::machine::Machine;
+use crate::request::VariantChoice;
+use crate::vocab::{Variant, Version};
+
+/// Reasons and warnings as they gather.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Why this and nothing else.
+    pub reasons: Vec<String>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Told {
+    /// Adds a reason.
+    pub fn reason(&mut self, text: String) {
+        self.reasons.push(text);
+    }
+}
+
+/// What the machine has.
+pub fn machine(told: &mut Told, machine: &Machine, manifests: &Manifests, judge: &Judge) {
+    let gpus = judge.gpus();
+    if gpus.is_empty() {
+        told.reason("no NVIDIA GPU is here".to_owned());
+        return;
+    }
+    let cards: Vec<String> = gpus
+        .iter()
+        .map(|gpu| match gpu.compute_capability {
+            Some(capability) => format!("{} ({capability})", title(gpu)),
+            None => title(gpu),
+        })
+        .collect();
+    let driver = machine.driver.as_ref().map_or("no driver".to_owned(), |driver| {
+        let version = driver.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
+        let derived = || manifests.cuda_of_driver(driver.version.as_ref()?, judge.driver_os());
+        let cuda = driver.cuda.or_else(derived).map_or(String::new(), |cuda| format!(", which supports CUDA {cuda}"));
+        format!("driver{version}{cuda}")
+    });
+    told.reason(format!("{} with {driver}", cards.join(", ")));
+}
+
+/// Why this build of torch.
+pub fn choice(
+    told: &mut Told,
+    line: &Line,
+    version: &Version,
+    wanted: &VariantChoice,
+    no_gpu: bool,
+    unfit: &[RejectedBuild],
+) {
+    let Some(variant) = line.variant(version) else { return };
+    let Ok(fit) = line.judge(version) else { return };
+    let place = match &line.source {
+        TorchSource::Pytorch(variant) => format!("the PyTorch index's {variant} directory"),
+        TorchSource::Default => "the default index".to_owned(),
+    };
+    let built_for = if version.is_local() { String::new() } else { format!(", built for {variant}") };
+    told.reason(match wanted {
+        VariantChoice::Named(wanted) => format!("torch {version}{built_for} from {place}: {wanted} was named"),
+        VariantChoice::Auto if no_gpu && variant.cuda().is_none() => {
+            format!("torch {version}{built_for} from {place}: the newest without an accelerator")
+        }
+        VariantChoice::Auto if line.best.installed => {
+            format!("torch {version}{built_for} is installed and serves this machine")
+        }
+        VariantChoice::Auto => format!("torch {version}{built_for} from {place}: the newest that serves this machine"),
+    });
+    if no_gpu && variant.cuda().is_some() {
+        told.reason(format!(
+            "a build for {variant} computes on the CPU too; it is larger than one for the CPU alone, which no index at hand offers"
+        ));
+    }
+    if let Some(newer) = unfit.first() {
+        told.reason(format!("torch {}+{} {}", newer.version, newer.variant, newer.reason));
+    }
+    if !no_gpu {
+        if let CudaPreference::Compatible(cuda) = fit.cuda {
+            told.reason(format!("the driver runs CUDA {cuda} by minor-version compatibility"));
+        }
+        if !fit.code_for_every_card {
+            told.warnings.push(format!(
+                "torch {version} has no machine code for every card here; the driver compiles it at the first use, which takes minutes"
+            ));
+        }
+        if matches!(wanted, VariantChoice::Named(Variant::Cpu)) {
+            told.warnings.push("the GPU that is here will not be used: the cpu variant was named".to_owned());
+        }
+    }
+    if let Some(assumed) = fit.assumed {
+        told.reason(format!(
+            "which GPUs torch {version} has code for is assumed from {}+{variant}, the newest whose code is known",
+            assumed.from
+        ));
+    }
+}
+
+/// The builds of releases newer than the chosen one.
+pub fn newer_than(mut rejected: Vec<RejectedBuild>, torch: Option<&Version>) -> Vec<RejectedBuild> {
+    let chosen = torch.map(|version| version.clone().without_local());
+    rejected.retain(|build| chosen.as_ref().is_some_and(|chosen| build.version > *chosen));
+    rejected
+}

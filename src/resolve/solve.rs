@@ -1,0 +1,313 @@
+//! From machine, request and pages to one resolution.
+
+use std::collections::BTreeMap;
+
+use pep508_rs::MarkerEnvironment;
+use pubgrub::{PubGrubError, SelectedDependencies};
+
+use super::explain::{Proof, proof, required_by};
+use super::fit::{Judge, cuda_of};
+use super::line::{Best, Found, Line, Lines, torch};
+use super::projects::{Projects, variant_of};
+use super::provider::{Provider, Stop, TORCH, request_version};
+use super::ways_out::{self, Refusal};
+use super::{Asked, InstalledPin, Resolution, ResolveError, ResolverPackage, TorchChoice, ranges, reasons};
+use crate::catalog::{Homes, Manifests, Pages, TorchSource};
+use crate::lock::LockedWheel;
+use crate::machine::{CompatibleTags, Machine, markers_of};
+use crate::request::{Request, VariantChoice};
+use crate::vocab::{PackageName, Variant, Version};
+
+/// Finds one consistent set of wheels for a request on a machine.
+///
+/// `installed` is kept where a solution allows, unless the request asks to upgrade.
+pub fn resolve<P: Pages>(
+    machine: &Machine,
+    request: &Request,
+    manifests: &Manifests,
+    pages: &P,
+    installed: &[InstalledPin],
+) -> Result<Resolution, ResolveError<P::Error>> {
+    let markers = markers_of(machine)?;
+    let tags = CompatibleTags::of(machine)?;
+    let asked = Asked::of(request, &markers)?;
+    let homes = Homes::of(&request.indexes, manifests);
+    let judge = Judge::new(machine, manifests);
+    let wanted = wanted(request, &asked);
+    let solver = Solver { machine, manifests, pages, installed, markers, tags, asked, homes, judge, wanted };
+    solver.run()
+}
+
+/// The variant that is wanted: named by itself, or by the label of a pinned torch.
+pub(super) fn wanted(request: &Request, asked: &Asked) -> VariantChoice {
+    let label = ranges::pinned(&asked.versions(TORCH)).and_then(|pin| variant_of(&pin));
+    match (&request.variant, label) {
+        (VariantChoice::Auto, Some(variant)) => VariantChoice::Named(variant),
+        (choice, _) => choice.clone(),
+    }
+}
+
+struct Solver<'a, P: Pages> {
+    machine: &'a Machine,
+    manifests: &'a Manifests,
+    pages: &'a P,
+    installed: &'a [InstalledPin],
+    markers: MarkerEnvironment,
+    tags: CompatibleTags,
+    asked: Asked,
+    homes: Homes<'a>,
+    judge: Judge<'a>,
+    wanted: VariantChoice,
+}
+
+/// One solution and its torch.
+struct Solved {
+    resolution: Resolution,
+    torch: Option<Version>,
+}
+
+/// Why one source has no solution.
+enum Failed<E: std::error::Error + 'static> {
+    Proof(Proof),
+    SourceNeeded,
+    Error(ResolveError<E>),
+}
+
+impl<P: Pages> Solver<'_, P> {
+    fn run(&self) -> Result<Resolution, ResolveError<P::Error>> {
+        let family = |name: &PackageName| self.manifests.family_member(name).is_some();
+        if !self.asked.requirements.iter().any(|requirement| family(&requirement.name)) {
+            match self.attempt(None) {
+                Ok(solved) => return Ok(solved.resolution),
+                Err(Failed::SourceNeeded) => {}
+                Err(Failed::Proof(proof)) => return Err(self.no_solution(proof)),
+                Err(Failed::Error(error)) => return Err(error),
+            }
+        }
+        self.with_torch()
+    }
+
+    fn with_torch(&self) -> Result<Resolution, ResolveError<P::Error>> {
+        self.check_gpus()?;
+        let lines = Lines {
+            judge: &self.judge,
+            manifests: self.manifests,
+            homes: &self.homes,
+            tags: &self.tags,
+            pages: self.pages,
+            asked: &self.asked,
+            wanted: &self.wanted,
+            installed: self.installed,
+        };
+        let found = lines.find()?;
+        let set = self.asked.versions(TORCH);
+        let mut chosen: Option<(Best, &Line, Solved)> = None;
+        let mut first_proof = None;
+        for line in &found.lines {
+            if chosen.as_ref().is_some_and(|(best, ..)| *best >= line.best) {
+                break;
+            }
+            match self.attempt(Some(line)) {
+                Ok(solved) => {
+                    let reached = self.reached(line, &solved);
+                    if chosen.as_ref().is_none_or(|(best, ..)| reached > *best) {
+                        chosen = Some((reached, line, solved));
+                    }
+                }
+                Err(Failed::Proof(proof)) => {
+                    let elsewhere = proof.depends_on_source;
+                    first_proof.get_or_insert(proof);
+                    if !elsewhere {
+                        break;
+                    }
+                }
+                Err(Failed::SourceNeeded) => return Err(ResolveError::Solver("a source was chosen".to_owned())),
+                Err(Failed::Error(error)) => return Err(error),
+            }
+        }
+        match (chosen, first_proof) {
+            (Some((_, line, mut solved)), _) => {
+                solved.resolution.unfit = reasons::newer_than(lines.rejected(&set), solved.torch.as_ref());
+                self.tell(&mut solved, line, &found);
+                Ok(solved.resolution)
+            }
+            (None, Some(proof)) => match found.unreachable {
+                Some(source) => Err(self.unreachable(source, proof.sentences, Vec::new())),
+                None => Err(self.no_solution(proof)),
+            },
+            (None, None) => Err(self.nothing_fits(found)),
+        }
+    }
+
+    /// How good the torch is that a source really led to.
+    fn reached(&self, line: &Line, solved: &Solved) -> Best {
+        let installed = self.installed.iter().find(|pin| pin.name == torch() && !self.asked.upgrade);
+        let torch = solved.torch.as_ref();
+        torch
+            .and_then(|torch| line.best_of(torch, installed.map(|pin| &pin.version)))
+            .unwrap_or_else(|| line.best.clone())
+    }
+
+    /// What decides must be known: which GPUs, and what they are.
+    fn check_gpus(&self) -> Result<(), ResolveError<P::Error>> {
+        if matches!(self.wanted, VariantChoice::Named(Variant::Cpu | Variant::Other(_))) {
+            return Ok(());
+        }
+        let Some(gpus) = &self.machine.gpus else {
+            return match self.wanted {
+                VariantChoice::Auto => Err(ResolveError::GpusUnknown),
+                VariantChoice::Named(_) => Ok(()),
+            };
+        };
+        match gpus.iter().find(|gpu| gpu.compute_capability.is_none()) {
+            Some(gpu) => Err(ResolveError::CapabilityUnknown { gpu: super::fit::title(gpu) }),
+            None => Ok(()),
+        }
+    }
+
+    fn attempt(&self, line: Option<&Line>) -> Result<Solved, Failed<P::Error>> {
+        let source = line.map(|line| line.source.clone());
+        let projects = Projects::new(self.pages, &self.homes, &self.tags, source);
+        let names: Vec<PackageName> =
+            self.asked.requirements.iter().map(|requirement| requirement.name.clone()).collect();
+        projects.prefetch(&names);
+        let provider =
+            Provider::new(self.machine, self.manifests, &self.asked, &self.markers, self.installed, projects, line);
+        match pubgrub::resolve(&provider, ResolverPackage::Request, request_version()) {
+            Ok(selected) => self.solved(&provider, &selected, line).map_err(Failed::Error),
+            Err(PubGrubError::NoSolution(tree)) => Err(Failed::Proof(proof(&provider, &tree))),
+            Err(
+                PubGrubError::ErrorRetrievingDependencies { source, .. }
+                | PubGrubError::ErrorChoosingVersion { source, .. }
+                | PubGrubError::ErrorInShouldCancel(source),
+            ) => Err(match source {
+                Stop::Pages(error) => Failed::Error(ResolveError::Pages(error)),
+                Stop::SourceNeeded => Failed::SourceNeeded,
+            }),
+        }
+    }
+
+    fn solved(
+        &self,
+        provider: &Provider<'_, P>,
+        selected: &SelectedDependencies<ResolverPackage, Version>,
+        line: Option<&Line>,
+    ) -> Result<Solved, ResolveError<P::Error>> {
+        let known = provider.known.borrow();
+        let edges = selected.iter().flat_map(|(package, version)| {
+            let needs = known.get(&(package.clone(), version.clone())).into_iter().flatten();
+            needs.map(move |(child, _)| (package, version, child))
+        });
+        let parents = required_by(edges);
+        let mut wheels = BTreeMap::new();
+        for (package, version) in selected.iter() {
+            let ResolverPackage::Distribution(name) = package else { continue };
+            let artifact = provider
+                .artifact(name, version)
+                .ok_or_else(|| ResolveError::Solver(format!("{name} {version} has no wheel")))?;
+            let requested = self.asked.names(name);
+            let why = match parents.get(name) {
+                Some(why) if !requested => why.clone(),
+                _ => "asked for".to_owned(),
+            };
+            let wheel = LockedWheel {
+                name: name.clone(),
+                version: version.clone(),
+                file_name: artifact.file_name.clone(),
+                url: artifact.url.clone(),
+                sha256: artifact.sha256,
+                size: artifact.size,
+                requested,
+                direct: self.asked.direct.contains_key(name),
+                why,
+            };
+            wheels.insert(name.clone(), wheel);
+        }
+        let wheels: Vec<LockedWheel> = wheels.into_values().collect();
+        let version = wheels.iter().find(|wheel| wheel.name == torch()).map(|wheel| wheel.version.clone());
+        let choice = version.as_ref().zip(line).and_then(|(version, line)| self.choice(line, version, &wheels));
+        let resolution = Resolution {
+            wheels,
+            torch: choice,
+            reasons: Vec::new(),
+            warnings: provider.warnings.borrow().iter().cloned().collect(),
+            unfit: Vec::new(),
+        };
+        Ok(Solved { resolution, torch: version })
+    }
+
+    fn choice(&self, line: &Line, version: &Version, wheels: &[LockedWheel]) -> Option<TorchChoice> {
+        let variant = line.variant(version)?;
+        let build = self.manifests.build(version, self.judge.platform(), &variant);
+        let cuda = cuda_of(build, &variant);
+        let pinned = wheels.iter().find(|wheel| wheel.name.as_ref().starts_with("nvidia-cudnn"));
+        let known = build.and_then(|build| build.cudnn.clone());
+        let elsewhere = || self.manifests.cudnn_elsewhere(version, &variant).cloned();
+        let cudnn = pinned.map(|wheel| wheel.version.clone()).or(known).or_else(elsewhere);
+        Some(TorchChoice { version: version.clone(), variant, cuda, cudnn: cudnn.filter(|_| cuda.is_some()) })
+    }
+
+    fn tell(&self, solved: &mut Solved, line: &Line, found: &Found<'_, P::Error>) {
+        let Some(version) = solved.torch.clone() else { return };
+        let mut told = reasons::Told::default();
+        reasons::machine(&mut told, self.machine, self.manifests, &self.judge);
+        if let Some(error) = &found.unreachable {
+            told.reason(format!("the PyTorch index cannot be reached: {error}"));
+        }
+        told.reasons.extend(found.lacking.iter().cloned());
+        reasons::choice(
+            &mut told,
+            line,
+            &version,
+            &self.wanted,
+            self.judge.gpus().is_empty(),
+            &solved.resolution.unfit,
+        );
+        if line.source == TorchSource::Default && variant_of(&version).is_none() && found.unreachable.is_some() {
+            told.reason(format!("torch {version} and its family come from the default index"));
+        }
+        solved.resolution.reasons = told.reasons;
+        solved.resolution.warnings.extend(told.warnings);
+    }
+
+    fn no_solution(&self, proof: Proof) -> ResolveError<P::Error> {
+        let asked: Vec<String> = self
+            .asked
+            .requirements
+            .iter()
+            .map(|requirement| {
+                // A requirement's own text may carry a URL with credentials.
+                match self.asked.direct.get(&requirement.name) {
+                    Some(_) => requirement.name.to_string(),
+                    None => requirement.to_string(),
+                }
+            })
+            .collect();
+        let set = self.asked.versions(TORCH);
+        let hints = ways_out::hints(self.machine, self.manifests, &self.wanted, &set);
+        let message = format!("no set of wheels satisfies `{}` on this machine", asked.join(" "));
+        ResolveError::NoSolution { message, explanation: proof.sentences, hints }
+    }
+
+    fn unreachable(&self, source: P::Error, explanation: Vec<String>, hints: Vec<String>) -> ResolveError<P::Error> {
+        use crate::vocab::Diagnostic as _;
+        let url = super::asked::without_credentials(self.homes.torch_root());
+        let mut all = source.hints();
+        all.extend(hints);
+        ResolveError::TorchIndexUnreachable { url, source, explanation, hints: all }
+    }
+
+    fn nothing_fits(&self, found: Found<'_, P::Error>) -> ResolveError<P::Error> {
+        let set = self.asked.versions(TORCH);
+        let Refusal { message, mut explanation, hints } =
+            ways_out::refusal(self.machine, self.manifests, &self.wanted, &set);
+        explanation.extend(found.lacking);
+        match found.unreachable {
+            // Where no build there is could serve, the index would not have helped.
+            Some(source) if ways_out::some_build_serves(self.machine, self.manifests, &self.wanted, &set) => {
+                self.unreachable(source, explanation, hints)
+            }
+            _ => ResolveError::NoSolution { message, explanation, hints },
+        }
+    }
+}
