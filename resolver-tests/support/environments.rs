@@ -160,6 +160,9 @@ pub fn unpack(wheel: &BuiltWheel, cache: &Path) -> UnpackedWheel {
     let mut files = Vec::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).unwrap();
+        if entry.is_dir() {
+            continue;
+        }
         let path = entry.name().unwrap().into_owned();
         let executable = entry.unix_mode().is_some_and(|mode| mode & 0o111 != 0);
         let mut bytes = Vec::new();

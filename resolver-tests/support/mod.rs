@@ -8,4 +8,5 @@ pub mod environments;
 pub mod pages;
 pub mod server;
 pub mod site;
+pub mod stubs;
 pub mod wheels;

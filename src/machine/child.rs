@@ -1,7 +1,7 @@
 //! A child process that may hang, lie or talk too much.
 
 use std::io::{self, Read};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,7 +36,8 @@ pub enum NoAnswer {
 /// Runs a command to its end, but no longer than `limit`.
 pub fn answer(mut command: Command, limit: Duration) -> Result<Answer, NoAnswer> {
     let deadline = Instant::now() + limit;
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = start(&mut command, deadline)?;
     let stdout = drain(child.stdout.take());
     let stderr = drain(child.stderr.take());
     // The readers end when the child does, unless a grandchild holds the pipes: then only the deadline helps.
@@ -61,6 +62,18 @@ pub fn answer(mut command: Command, limit: Duration) -> Result<Answer, NoAnswer>
     }
 }
 
+/// Starts it, waiting while its file is still open for writing, as it is for a moment after it was installed.
+fn start(command: &mut Command, deadline: Instant) -> io::Result<Child> {
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                thread::sleep(PAUSE);
+            }
+            started => return started,
+        }
+    }
+}
+
 /// Reads everything, so that the child never blocks, and keeps the beginning.
 fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
@@ -77,7 +90,7 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     receiver
 }
 
-fn end(child: &mut std::process::Child) {
+fn end(child: &mut Child) {
     // Both fail only when it has ended already.
     let _ = child.kill();
     let _ = child.wait();

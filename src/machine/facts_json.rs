@@ -43,7 +43,7 @@ impl Machine {
         machine.glibc = facts.parsed("glibc", "a version such as \"2.35\"")?;
         machine.wsl = facts.flag("wsl")?.unwrap_or(false);
         machine.driver = facts.object("driver")?.map(|driver| read_driver(&driver)).transpose()?;
-        machine.gpus = facts.list("gpus")?.map(|gpus| read_gpus(gpus)).transpose()?;
+        machine.gpus = facts.list("gpus")?.map(read_gpus).transpose()?;
         machine.python = facts.object("python")?.map(|python| read_python(&python)).transpose()?.flatten();
         machine.sources = match facts.object("sources")? {
             Some(sources) => Sources { driver: sources.source("driver")?, gpus: sources.source("gpus")? },

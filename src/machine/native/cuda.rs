@@ -41,7 +41,8 @@ impl CudaCode {
 type Answer<T> = Result<T, CudaCode>;
 type Device = c_int;
 
-const TEXT: usize = 256;
+/// More than any name has.
+const TEXT: u16 = 256;
 const ATTRIBUTE_PCI_DOMAIN: c_int = 50;
 const ATTRIBUTE_PCI_BUS: c_int = 33;
 const ATTRIBUTE_PCI_DEVICE: c_int = 34;
@@ -122,10 +123,10 @@ impl CudaDevice<'_> {
         type F = unsafe extern "system" fn(*mut c_char, c_int, Device) -> c_int;
         // SAFETY: `CUresult cuDeviceGetName(char *, int, CUdevice)`.
         let call: F = unsafe { self.cuda.function("cuDeviceGetName") }?;
-        let mut buffer = [0_u8; 2 * TEXT];
+        let mut buffer = [0_u8; 2 * TEXT as usize];
         // SAFETY: the buffer is valid for the call and longer than is said.
-        checked(unsafe { call(buffer.as_mut_ptr().cast(), TEXT as c_int, self.handle) })?;
-        text_of(&buffer[..TEXT]).ok_or(CudaCode::NOT_FOUND)
+        checked(unsafe { call(buffer.as_mut_ptr().cast(), c_int::from(TEXT), self.handle) })?;
+        text_of(&buffer[..usize::from(TEXT)]).ok_or(CudaCode::NOT_FOUND)
     }
 
     /// Its compute capability, major and minor, as the library gives them.

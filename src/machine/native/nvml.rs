@@ -42,7 +42,7 @@ type Device = *mut c_void;
 type Answer<T> = Result<T, NvmlCode>;
 
 /// The buffers' sizes in the header are 80 to 96; a library of the future may have longer texts.
-const TEXT: usize = 256;
+const TEXT: u16 = 256;
 
 /// NVML, opened and initialised; shut down when dropped.
 pub struct Nvml {
@@ -246,9 +246,9 @@ impl NvmlDevice<'_> {
 
 /// Lets a call fill a buffer; the library is told of half of it only.
 fn filled(call: impl FnOnce(*mut c_char, c_uint) -> c_int) -> Answer<String> {
-    let mut buffer = [0_u8; 2 * TEXT];
-    checked(call(buffer.as_mut_ptr().cast(), TEXT as c_uint))?;
-    text_of(&buffer[..TEXT]).ok_or(NvmlCode(6))
+    let mut buffer = [0_u8; 2 * TEXT as usize];
+    checked(call(buffer.as_mut_ptr().cast(), c_uint::from(TEXT)))?;
+    text_of(&buffer[..usize::from(TEXT)]).ok_or(NvmlCode(6))
 }
 
 fn checked(code: c_int) -> Answer<()> {

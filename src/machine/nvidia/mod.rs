@@ -187,7 +187,7 @@ impl Found {
     }
 
     fn note_other_displays(&mut self, displays: &[Display], wsl: bool) {
-        for display in displays.iter().filter(|display| !display.is_nvidia() && !(wsl && display.is_microsoft())) {
+        for display in displays.iter().filter(|display| !(display.is_nvidia() || wsl && display.is_microsoft())) {
             self.notes.push(format!("{} is not NVIDIA's and counts as none", display.title()));
         }
     }

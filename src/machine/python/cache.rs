@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::Interpreter;
+use crate::vocab::Sha256;
 
 /// Everything an interpreter's answer hangs on that can change without its path changing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,8 +79,7 @@ pub fn remember(cache: &Path, fingerprint: Fingerprint, interpreter: &Interprete
 }
 
 fn file(cache: &Path, interpreter: &Path) -> PathBuf {
-    let digest = Sha256::digest(interpreter.as_os_str().as_encoded_bytes());
-    let name: String = digest.iter().take(10).map(|byte| format!("{byte:02x}")).collect();
+    let name = Sha256::of(interpreter.as_os_str().as_encoded_bytes());
     cache.join("interpreters").join(format!("{name}.json"))
 }
 
