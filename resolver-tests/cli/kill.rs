@@ -1,14 +1,14 @@
 //! SIGKILL at random moments, and the same command again.
+//!
+//! How much is fetched again is held by the tests of downloads, and on real wheels by `scripts/kill-loop`.
 #![cfg(unix)]
 
 use std::time::{Duration, Instant};
 
 use super::support::site::{Layout, Workplace, dependency, python_tag, torch, tree};
 
-/// Each torch wheel carries this many bytes that do not compress.
-const SIZE: usize = 40_000_000;
-/// What may be fetched again of one wheel in flight.
-const AGAIN: u64 = 64_000_000;
+/// torch's wheel carries this many bytes that do not compress, and as many that do.
+const SIZE: usize = 16_000_000;
 
 /// The environment without what differs from run to run: paths of the environment itself, and what Python compiles.
 fn environment(place: &Workplace) -> Vec<(String, u64, String)> {
@@ -34,7 +34,6 @@ fn killed_at_twenty_random_moments_it_ends_right() {
     undisturbed.run(&["install", "--check", "none"]).assert_status(0);
     let whole = begun.elapsed();
     let expected = environment(&undisturbed);
-    let once = undisturbed.server.bytes_sent();
 
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
     println!("seed {seed}");
@@ -53,11 +52,6 @@ fn killed_at_twenty_random_moments_it_ends_right() {
         let again = place.run(&["install", "--check", "none"]);
         assert_eq!(again.status, 0, "round {round}, killed after {part} of {whole:?}: {again:#?}");
         assert_eq!(environment(&place), expected, "round {round}, killed after {part} of {whole:?}");
-        assert!(
-            place.server.bytes_sent() <= once + AGAIN,
-            "round {round}: {} sent, {once} for one run",
-            place.server.bytes_sent()
-        );
         let staged = fs_err::read_dir(place.cache().join("staging-v1")).unwrap().count();
         assert_eq!(staged, 0, "nothing half-done is left in the cache");
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use torchfix::vocab::Sha256;
 
 use super::pages::{Listed, Style};
 use super::server::{Server, Site};
@@ -28,7 +29,7 @@ impl Layout {
         self
     }
 
-    /// The site: a page for each project, and the wheels.
+    /// The site: a page for each project, the wheels, and their METADATA beside them.
     pub fn site(&self) -> Site {
         let mut site = Site::new();
         for (directory, style, wheels) in &self.directories {
@@ -36,8 +37,10 @@ impl Layout {
             let mut files = Vec::new();
             for wheel in wheels {
                 let path = file_path(directory, wheel);
-                site = site.file(&path.replace("%2B", "+"), wheel.bytes.clone());
-                files.push(Listed::new(&wheel.file_name, &path, &wheel.bytes));
+                site = site.file(&path, wheel.bytes.clone());
+                site = site.file(&format!("{path}.metadata"), wheel.metadata.clone().into_bytes());
+                let core_metadata = Some(Sha256::of(wheel.metadata.as_bytes()));
+                files.push(Listed { core_metadata, ..Listed::new(&wheel.file_name, &path, &wheel.bytes) });
             }
             site = site.simple_page(&format!("{directory}/{name}/"), &files, *style);
         }
@@ -180,7 +183,7 @@ pub fn tree(root: &Path) -> Vec<(String, u64, String)> {
                 found.push((name, 0, format!("link to {}", fs_err::read_link(&path).unwrap().display())));
             } else {
                 let bytes = fs_err::read(&path).unwrap();
-                found.push((name, bytes.len() as u64, torchfix::vocab::Sha256::of(&bytes).to_string()));
+                found.push((name, bytes.len() as u64, Sha256::of(&bytes).to_string()));
             }
         }
     }

@@ -12,6 +12,10 @@ pub(super) fn of_plan(plan: &Plan, resolution: &Resolution, cache: &Cache, clien
     let mut view = around(resolution.torch.clone());
     view.reasons.clone_from(&resolution.reasons);
     view.warnings = resolution.warnings.iter().chain(&plan.warnings).cloned().collect();
+    view.warnings.extend(plan.wheels().filter(|wheel| wheel.sha256.is_none()).map(|wheel| {
+        let host = wheel.url.host_str().unwrap_or("this machine");
+        format!("no index states a hash of {}: it is trusted as far as the connection to {host} is", wheel.file_name)
+    }));
     for step in &plan.steps {
         let mut step = step_view(step);
         let url = step.url.clone().filter(|_| step.size.is_none());

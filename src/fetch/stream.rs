@@ -62,11 +62,20 @@ impl<'c, 'a> WheelStream<'c, 'a> {
                     let identity = Identity { size: 0, validator: None };
                     return Ok(Self::new(connections, Arc::clone(source), identity, task));
                 }
-                // The file is shorter than the index says, or the server is confused.
+                // The file is shorter than the index says, the server takes no ranges that count from the end, or it
+                // is confused.
                 Err(error @ FetchError::Http(HttpError::WrongRange { .. })) => {
                     failures += 1;
                     if failures >= options.attempts {
                         return Err(error);
+                    }
+                    if let FetchError::Http(HttpError::WrongRange {
+                        reason: WrongRange::Beyond { total: Some(total) },
+                        ..
+                    }) = error
+                    {
+                        range = ByteRange::Span { first: total.saturating_sub(options.tail), end: total };
+                        continue;
                     }
                     if range == last {
                         pause(options, failures, connections.stop)?;

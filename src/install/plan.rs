@@ -6,7 +6,7 @@ use pep508_rs::{MarkerEnvironment, VersionOrUrl};
 
 use crate::lock::LockedWheel;
 use crate::venv::InstalledDistribution;
-use crate::vocab::{CoreMetadata, PackageName, Requirement, Version};
+use crate::vocab::{CoreMetadata, ExtraName, PackageName, Requirement, Version};
 
 /// The steps from an environment to what is wanted.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -181,21 +181,26 @@ fn orphans(
     let by_name: BTreeMap<&PackageName, &InstalledState> =
         left.iter().map(|state| (&state.distribution.name, *state)).collect();
     let mut candidates: BTreeMap<&PackageName, &PackageName> = BTreeMap::new();
-    let mut open: Vec<(&InstalledState, &PackageName)> =
-        gone.iter().map(|state| (*state, &state.distribution.name)).collect();
-    while let Some((state, cause)) = open.pop() {
-        for requirement in active_requirements(state, rules.markers, false) {
+    let mut seen: BTreeSet<(&PackageName, &[ExtraName])> = BTreeSet::new();
+    let mut open: Vec<(&InstalledState, &[ExtraName], &PackageName)> =
+        gone.iter().map(|state| (*state, [].as_slice(), &state.distribution.name)).collect();
+    while let Some((state, extras, cause)) = open.pop() {
+        for requirement in active_requirements(state, rules.markers, extras) {
             let Some((name, needed)) = by_name.get_key_value(&requirement.name) else { continue };
-            if !needed.requested && !rules.kept.contains(*name) && candidates.insert(*name, cause).is_none() {
-                open.push((*needed, cause));
+            // `cuda-toolkit[cublas]` reaches what the bare name does not.
+            if needed.requested || rules.kept.contains(*name) || !seen.insert((*name, &requirement.extras)) {
+                continue;
             }
+            let cause = *candidates.entry(*name).or_insert(cause);
+            open.push((*needed, &requirement.extras, cause));
         }
     }
     // What stays for a reason of its own keeps all it reaches, by any extra: no file says which were asked for.
     let mut open: Vec<&InstalledState> =
         left.iter().copied().filter(|state| !candidates.contains_key(&state.distribution.name)).collect();
     while let Some(state) = open.pop() {
-        for requirement in active_requirements(state, rules.markers, true) {
+        let extras = state.metadata.as_ref().map_or([].as_slice(), |metadata| &metadata.provides_extra);
+        for requirement in active_requirements(state, rules.markers, extras) {
             if candidates.remove(&requirement.name).is_some() {
                 open.extend(by_name.get(&requirement.name));
             }
@@ -218,7 +223,7 @@ fn broken_by(
     after.extend(target.iter().map(|wheel| (&wheel.name, &wheel.version)));
     let mut warnings = Vec::new();
     for state in left {
-        for requirement in active_requirements(state, markers, false) {
+        for requirement in active_requirements(state, markers, &[]) {
             let had = before.get(&requirement.name).is_some_and(|version| is_met_by(requirement, version));
             let has = after.get(&requirement.name);
             if !had || has.is_some_and(|version| is_met_by(requirement, version)) {
@@ -236,10 +241,9 @@ fn broken_by(
 fn active_requirements<'a>(
     state: &'a InstalledState,
     markers: &'a MarkerEnvironment,
-    all_extras: bool,
+    extras: &'a [ExtraName],
 ) -> impl Iterator<Item = &'a Requirement> {
     state.metadata.iter().flat_map(move |metadata| {
-        let extras = if all_extras { metadata.provides_extra.as_slice() } else { &[] };
         metadata.requires_dist.iter().filter(move |requirement| requirement.evaluate_markers(markers, extras))
     })
 }
@@ -334,6 +338,25 @@ mod tests {
             Step::Keep(distribution) => format!("keep {}", distribution.title()),
         };
         plan.steps.iter().map(tell).collect()
+    }
+
+    #[test]
+    fn what_only_the_old_build_reached_through_an_extra_goes_too() {
+        let there = [
+            installed("torch 2.15.0", &["cuda-toolkit[all]==13.2.2"]),
+            installed("cuda-toolkit 13.2.2", &["nvidia-cublas==13; extra == 'all'", "nvidia-other; extra == 'other'"]),
+            installed("nvidia-cublas 13", &[]),
+            installed("nvidia-other 13", &[]),
+        ];
+        let plan = planned(&[wheel("torch 2.9.1")], &there, &[], false);
+        assert_eq!(
+            told(&plan),
+            [
+                "replace torch 2.15.0 by 2.9.1",
+                "remove cuda-toolkit 13.2.2: only the torch that goes needed it",
+                "remove nvidia-cublas 13: only the torch that goes needed it",
+            ]
+        );
     }
 
     #[test]

@@ -38,14 +38,10 @@ pub fn machine_lines(machine: &Machine) -> Vec<String> {
 }
 
 fn gpu_text(gpu: &Gpu) -> String {
-    let mut text = format!("{}: {}", gpu.index, gpu.name.as_deref().unwrap_or("unnamed"));
-    if let Some(capability) = gpu.compute_capability {
-        text.push_str(&format!(", compute capability {capability}"));
-    }
-    if let Some(memory) = gpu.memory_mib {
-        text.push_str(&format!(", {memory} MiB"));
-    }
-    text
+    let name = gpu.name.as_deref().unwrap_or("unnamed");
+    let capability = gpu.compute_capability.map(|capability| format!(", compute capability {capability}"));
+    let memory = gpu.memory_mib.map(|memory| format!(", {memory} MiB"));
+    format!("{}: {name}{}{}", gpu.index, capability.unwrap_or_default(), memory.unwrap_or_default())
 }
 
 /// The source under the name it has in the JSON.
