@@ -106,11 +106,14 @@ fn segment(lower: &Bound<Version>, upper: &Bound<Version>) -> String {
 
 /// A bound without the marks that only order it.
 fn plain(version: &Version) -> Version {
-    let version = version.clone().with_min(None).with_max(None);
     if version.dev() == Some(0) && version.pre().is_none() && version.post().is_none() {
-        return version.with_dev(None);
+        return version.clone().with_dev(None);
     }
-    version
+    match (version.min(), version.max()) {
+        (Some(_), _) => version.clone().with_min(None),
+        (_, Some(_)) => version.clone().with_max(None),
+        _ => version.clone(),
+    }
 }
 
 /// The least version above `version` and all its local labels.
