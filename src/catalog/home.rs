@@ -98,24 +98,24 @@ mod tests {
         }
     }
 
-    fn home(name: &str, source: Option<TorchSource>) -> (Vec<String>, Option<String>) {
+    fn home(name: &str, source: Option<&TorchSource>) -> (Vec<String>, Option<String>) {
         let indexes = indexes();
-        let home = Homes::of(&indexes, Manifests::embedded()).home(&name.parse().unwrap(), source.as_ref());
+        let home = Homes::of(&indexes, Manifests::embedded()).home(&name.parse().unwrap(), source);
         let urls = home.indexes.iter().map(|index| index.url.to_string()).collect();
         (urls, home.for_lost_pins.map(|index| index.url.to_string()))
     }
 
     #[test]
     fn the_family_lives_where_torch_does_and_nowhere_else() {
-        let cu126 = || Some(TorchSource::Pytorch("cu126".parse().unwrap()));
-        assert_eq!(home("torchvision", cu126()).0, ["https://torch.example/whl/cu126"]);
-        assert_eq!(home("torchvision", Some(TorchSource::Default)).0, ["https://pypi.example/simple"]);
-        assert_eq!(home("triton", cu126()).0, ["https://torch.example/whl/cu126", "https://pypi.example/simple"]);
+        let cu126 = TorchSource::Pytorch("cu126".parse().unwrap());
+        assert_eq!(home("torchvision", Some(&cu126)).0, ["https://torch.example/whl/cu126"]);
+        assert_eq!(home("torchvision", Some(&TorchSource::Default)).0, ["https://pypi.example/simple"]);
+        assert_eq!(home("triton", Some(&cu126)).0, ["https://torch.example/whl/cu126", "https://pypi.example/simple"]);
     }
 
     #[test]
     fn the_rest_lives_on_the_default_index_and_extra_indexes_add_names() {
-        let (homes, lost) = home("numpy", Some(TorchSource::Pytorch(Variant::Cpu)));
+        let (homes, lost) = home("numpy", Some(&TorchSource::Pytorch(Variant::Cpu)));
         assert_eq!(homes, ["https://pypi.example/simple", "https://extra.example/simple"]);
         assert_eq!(lost.as_deref(), Some("https://torch.example/whl/cpu"));
         assert_eq!(home("numpy", None).1, None);

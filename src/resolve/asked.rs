@@ -45,12 +45,12 @@ impl Asked {
                 Some(VersionOrUrl::Url(url)) => {
                     asked.direct.insert(requirement.name.clone(), wheel_at(requirement, url)?);
                 }
-                Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
-                    if specifiers.iter().any(pep440_rs::VersionSpecifier::any_prerelease) {
-                        asked.pre_releases.insert(requirement.name.clone());
-                    }
+                Some(VersionOrUrl::VersionSpecifier(specifiers))
+                    if specifiers.iter().any(pep440_rs::VersionSpecifier::any_prerelease) =>
+                {
+                    asked.pre_releases.insert(requirement.name.clone());
                 }
-                None => {}
+                Some(VersionOrUrl::VersionSpecifier(_)) | None => {}
             }
         }
         for constraint in request.constraints.iter().filter(applies) {
@@ -136,16 +136,9 @@ fn percent_decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
         let digits = tail.get(..2).and_then(|digits| str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
+        let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%');
+        bytes.push(decoded.unwrap_or(*first));
+        rest = if decoded.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

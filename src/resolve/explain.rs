@@ -153,18 +153,18 @@ impl<P: Pages> Provider<'_, P> {
                 None
             }
             Fact::Needs { package: ResolverPackage::Request, needs, set, .. } => {
-                Some(format!("the request is for {}", required(needs, set)))
+                Some(format!("the request is for {}", ranges::named(needs, set)))
             }
             Fact::Needs { package, versions, needs, set } if needs.is_fact() => {
                 let have = self.fact(needs).map_or("none".to_owned(), |have| have.to_string());
                 Some(format!(
                     "{} needs {}, and here it is {have}",
                     self.versions(package, versions),
-                    required(needs, set)
+                    ranges::named(needs, set)
                 ))
             }
             Fact::Needs { package, versions, needs, set } => {
-                Some(format!("{} needs {}", self.versions(package, versions), required(needs, set)))
+                Some(format!("{} needs {}", self.versions(package, versions), ranges::named(needs, set)))
             }
             Fact::Unusable { package, versions, reason } => {
                 Some(format!("{} {reason}", self.versions(package, versions)))
@@ -189,14 +189,10 @@ impl<P: Pages> Provider<'_, P> {
             ));
         }
         if let Some(miss) = project.nearest_miss(set) {
-            return Some(format!(
-                "{} is listed, and {}",
-                required(&ResolverPackage::Distribution(name.clone()), set),
-                miss_in_words(miss)
-            ));
+            return Some(format!("{} is listed, and {}", ranges::named(name, set), miss_in_words(miss)));
         }
         let inside: Vec<&Version> = project.versions.keys().filter(|version| set.contains(version)).collect();
-        let what = required(&ResolverPackage::Distribution(name.clone()), set);
+        let what = ranges::named(name, set);
         Some(match (inside.is_empty(), inside.iter().all(|version| version.any_prerelease())) {
             (true, _) => {
                 let everything = Ranges::full();
@@ -221,22 +217,12 @@ impl<P: Pages> Provider<'_, P> {
         match known.as_slice() {
             [] => match ranges::pinned(set) {
                 Some(version) => format!("{package} {version}"),
-                None => format!("{package} {}", ranges::display(set)).replace(" any version", ""),
+                None => ranges::named(package, set),
             },
             [one] => format!("{package} {one}"),
             [one, other] => format!("{package} {one} or {other}"),
             [first, .., last] => format!("{package} {first} to {last}"),
         }
-    }
-}
-
-fn required(package: &ResolverPackage, set: &Set) -> String {
-    match package {
-        _ if *set == Ranges::full() => package.to_string(),
-        ResolverPackage::Distribution(_) | ResolverPackage::Extra(..) => {
-            format!("{package} {}", ranges::display(set)).replace(" ==", "==")
-        }
-        fact => format!("{fact} {}", ranges::display(set)),
     }
 }
 

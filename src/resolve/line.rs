@@ -29,6 +29,7 @@ pub struct Line<'a> {
 
 /// What a source comes to, compared as DESIGN orders preferences: greater is better.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one preference, and their order is the struct's point")]
 pub struct Best {
     /// Whether it is what is installed already.
     pub installed: bool,
@@ -208,7 +209,7 @@ impl<'a, P: Pages> Lines<'a, P> {
             None if !project.found => {}
             None => found.lacking.push(match project.nearest_miss(set) {
                 Some(miss) => format!("{place} has torch, and {}", miss_in_words(miss)),
-                None => format!("{place} has no torch {} that serves this machine", ranges::display(set)),
+                None => format!("{place} has no {} that serves this machine", ranges::named(TORCH, set)),
             }),
         }
         Ok(())
@@ -254,7 +255,9 @@ impl<'a, P: Pages> Lines<'a, P> {
         let newest = self.manifests.releases().last().map(|release| &release.version);
         let mut tiers = vec![Vec::new(), Vec::new()];
         for variant in self.manifests.variants(self.judge.platform()) {
-            let fits = |version: &&Version| self.judge.judge(version, &variant, false).is_ok();
+            let fits = |version: &&Version| {
+                self.may_have(version, &variant) && self.judge.judge(version, &variant, false).is_ok()
+            };
             let built = |version: &&&Version| self.manifests.build(version, self.judge.platform(), &variant).is_some();
             // A release that is not known yet is taken to be like the newest known one.
             let unknown = known.is_empty() && newest.as_ref().is_some_and(fits);
@@ -264,8 +267,18 @@ impl<'a, P: Pages> Lines<'a, P> {
                 tiers[1].push(variant);
             }
         }
-        tiers.iter_mut().for_each(|tier| tier.reverse());
+        for tier in &mut tiers {
+            tier.reverse();
+        }
         tiers
+    }
+
+    /// Whether a release may have a variant: what is known of the newest releases is not complete.
+    fn may_have(&self, version: &Version, variant: &Variant) -> bool {
+        let known = self.manifests.releases();
+        let newest = known.get(known.len().saturating_sub(RECENT)..).unwrap_or_default();
+        self.manifests.build(version, self.judge.platform(), variant).is_some()
+            || newest.iter().any(|release| release.version == *version)
     }
 
     /// Whether PyPI's own torch may be what is wanted, by what the manifests say of it.

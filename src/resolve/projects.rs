@@ -145,7 +145,9 @@ impl<'a, P: Pages> Projects<'a, P> {
                 Ok(Some(page)) => {
                     project.found = true;
                     project.skipped = page.skipped.len();
-                    page.artifacts.iter().for_each(|artifact| project.add(artifact, self.tags));
+                    for artifact in &page.artifacts {
+                        project.add(artifact, self.tags);
+                    }
                     break;
                 }
                 // What lies in a folder at hand needs no server.
@@ -167,7 +169,9 @@ impl<'a, P: Pages> Projects<'a, P> {
         let mut project = Project::default();
         match self.pages.page(&index, name) {
             Ok(page) => {
-                page.iter().flat_map(|page| &page.artifacts).for_each(|artifact| project.add(artifact, self.tags))
+                for artifact in page.iter().flat_map(|page| &page.artifacts) {
+                    project.add(artifact, self.tags);
+                }
             }
             Err(error) if error.unreachable() => {}
             Err(error) => return Err(error),

@@ -306,12 +306,20 @@ impl<'a, P: Pages> Provider<'a, P> {
             return None;
         }
         let public = version.clone().without_local();
-        let made_for = self.manifests.releases().iter().filter(|release| release.torchaudio == public);
-        let set = made_for.fold(Ranges::empty(), |set: Set, release| set.union(&ranges::exactly(&release.version)));
-        let newest = self.manifests.releases().last()?;
-        // Newer releases than are known go with the newest companion.
-        let set =
-            if newest.torchaudio == public { set.union(&Ranges::higher_than(newest.version.clone())) } else { set };
+        let releases = self.manifests.releases();
+        let runs = releases.chunk_by(|a, b| (a.torchaudio == public) == (b.torchaudio == public));
+        let made_for = runs.filter(|run| run.iter().all(|release| release.torchaudio == public));
+        let mut set = Ranges::empty();
+        for (first, last) in made_for.filter_map(|run| run.first().zip(run.last())) {
+            // Newer releases than are known go with the newest companion.
+            let open = Some(&last.version) == releases.last().map(|release| &release.version);
+            let run = if open {
+                Ranges::higher_than(first.version.clone())
+            } else {
+                ranges::between(&first.version, &last.version)
+            };
+            set = set.union(&run);
+        }
         (!set.is_empty()).then_some(set)
     }
 

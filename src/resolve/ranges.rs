@@ -64,6 +64,21 @@ pub fn pinned(set: &Ranges<Version>) -> Option<Version> {
     one.then(|| lower.clone())
 }
 
+/// A name with a set of its versions: `torch==2.9.1`, `torch >=2.6, <3`, `torch`.
+pub fn named(name: impl std::fmt::Display, set: &Ranges<Version>) -> String {
+    let versions = display(set);
+    match () {
+        () if *set == Ranges::full() => name.to_string(),
+        () if versions.starts_with("==") => format!("{name}{versions}"),
+        () => format!("{name} {versions}"),
+    }
+}
+
+/// All versions from one release up to another, labels included.
+pub fn between(first: &Version, last: &Version) -> Ranges<Version> {
+    Ranges::between(first.clone(), after_labels(last))
+}
+
 /// A set in words: `>=2.6, <3`.
 pub fn display(set: &Ranges<Version>) -> String {
     if *set == Ranges::full() {

@@ -301,12 +301,14 @@ impl<P: Pages> Solver<'_, P> {
         let set = self.asked.versions(TORCH);
         let Refusal { message, mut explanation, hints } =
             ways_out::refusal(self.machine, self.manifests, &self.wanted, &set);
-        explanation.extend(found.lacking);
+        // What an index lacks is no news where no build could serve.
+        let would_serve = ways_out::some_build_serves(self.machine, self.manifests, &self.wanted, &set);
+        if would_serve || explanation.is_empty() {
+            explanation.extend(found.lacking);
+        }
         match found.unreachable {
             // Where no build there is could serve, the index would not have helped.
-            Some(source) if ways_out::some_build_serves(self.machine, self.manifests, &self.wanted, &set) => {
-                self.unreachable(source, explanation, hints)
-            }
+            Some(source) if would_serve => self.unreachable(source, explanation, hints),
             _ => ResolveError::NoSolution { message, explanation, hints },
         }
     }

@@ -2,13 +2,14 @@
 
 use version_ranges::Ranges;
 
-use super::fit::{Judge, title};
+use super::fit::{Judge, Unfit, title};
 use super::line::{allows, rejected};
-use super::ranges;
+use super::provider::TORCH;
+use super::{RejectedBuild, ranges};
 use crate::catalog::Manifests;
 use crate::machine::{Driver, Machine};
 use crate::request::VariantChoice;
-use crate::vocab::{Os, Variant, Version};
+use crate::vocab::{Variant, Version};
 
 /// Why no build of torch serves.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub fn refusal(machine: &Machine, manifests: &Manifests, wanted: &VariantChoice,
     let judge = Judge::new(machine, manifests);
     let cards: Vec<String> = judge.gpus().iter().map(title).collect();
     let builds = rejected(manifests, &judge, wanted, set);
-    let asked = if *set == Ranges::full() { String::new() } else { format!(" {}", ranges::display(set)) };
+    let asked = ranges::named(TORCH, set);
     let message = if !cards.is_empty() && machine.driver.is_none() && !is_cpu(wanted) {
         format!("{} is here without a working NVIDIA driver", cards.join(", "))
     } else if some_build_serves(machine, manifests, wanted, set) || builds.is_empty() {
@@ -34,24 +35,39 @@ pub fn refusal(machine: &Machine, manifests: &Manifests, wanted: &VariantChoice,
             VariantChoice::Named(variant) => format!(" for {variant}"),
             VariantChoice::Auto => String::new(),
         };
-        format!("no index at hand has a torch{asked}{variant} that this Python and platform take")
+        format!("no index at hand has {asked}{variant} for this Python and platform")
     } else if cards.is_empty() {
-        format!("no build of torch{asked} serves this machine")
+        format!("no build of {asked} serves this machine")
     } else {
-        format!("no build of torch{asked} serves {}", cards.join(" and "))
+        format!("no build of {asked} serves {}", cards.join(" and "))
     };
-    let mut explanation: Vec<String> = Vec::new();
-    let mut variants: Vec<&Variant> = Vec::new();
-    for build in &builds {
-        // The newest release of each variant stands for the older ones.
-        if !variants.contains(&&build.variant) {
-            variants.push(&build.variant);
-            explanation.push(format!("torch {}+{} {}", build.version, build.variant, build.reason));
-        }
-    }
+    let mut explanation = by_reason(&builds);
     explanation.extend(each_alone(machine, manifests, set));
     let hints = hints(machine, manifests, wanted, set);
     Refusal { message, explanation, hints }
+}
+
+/// The newest release of each variant and what is against it, like reasons together.
+fn by_reason(builds: &[RejectedBuild]) -> Vec<String> {
+    let mut variants: Vec<&Variant> = Vec::new();
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+    for build in builds {
+        if variants.contains(&&build.variant) {
+            continue;
+        }
+        variants.push(&build.variant);
+        let (title, reason) = (format!("{}+{}", build.version, build.variant), build.reason.to_string());
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, titles)) => titles.push(title),
+            None => reasons.push((reason, vec![title])),
+        }
+    }
+    let sentence = |(reason, titles): (String, Vec<String>)| match titles.split_first() {
+        Some((first, [])) => format!("torch {first} {reason}"),
+        Some((first, rest)) => format!("torch {first} {reason}; the same holds of {}", rest.join(", ")),
+        None => reason,
+    };
+    reasons.into_iter().map(sentence).collect()
 }
 
 /// Whether some known build in a set would serve the machine, were it at hand.
@@ -142,7 +158,7 @@ fn newest_that_serves(
     None
 }
 
-/// The driver that would make some build fit: the oldest branch that does, and that still drives every card.
+/// The oldest driver that gets the newest torch, of those that still drive every card.
 fn driver_hint(
     machine: &Machine,
     manifests: &Manifests,
@@ -152,30 +168,29 @@ fn driver_hint(
     let judge = Judge::new(machine, manifests);
     let os = judge.driver_os();
     let last = judge.gpus().iter().filter_map(|gpu| manifests.last_branch(gpu.compute_capability?, os)).min();
-    let have = machine.driver.as_ref().and_then(|driver| driver.version.clone());
-    let too_new = have.as_ref().zip(last).filter(|(have, last)| have.branch() > *last).map(|(_, last)| last);
-    let serving = manifests.branches().find(|row| {
+    let served = manifests.branches().filter(|row| last.is_none_or(|last| row.branch <= last)).filter_map(|row| {
         let mut other = machine.clone();
-        let version = row.branch.to_string().parse().ok();
-        other.driver = Some(Driver { version, cuda: Some(row.cuda) });
-        last.is_none_or(|last| row.branch <= last) && newest_that_serves(&other, manifests, wanted, set).is_some()
-    })?;
-    let floor = manifests.native_floor(serving.cuda, os).map_or(serving.branch.to_string(), ToString::to_string);
-    let upto = last.map_or(String::new(), |last| {
-        format!(", but not past branch {last}: newer ones no longer drive every card here")
+        other.driver = Some(Driver { version: row.branch.to_string().parse().ok(), cuda: Some(row.cuda) });
+        let (release, _) = newest_that_serves(&other, manifests, wanted, set)?;
+        Some((release, std::cmp::Reverse(row.branch), row))
     });
+    let (release, _, row) = served.max_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)))?;
     let place = if machine.wsl { " in Windows" } else { "" };
-    Some(match (too_new, have) {
-        (Some(last), _) => {
-            format!("go back to NVIDIA driver branch {last}{place}, the last that drives every card here")
-        }
-        (None, Some(_)) => format!("update the NVIDIA driver{place} to {floor} or newer{upto}"),
-        (None, None) if os == Os::Linux => {
-            let branch = last.or_else(|| manifests.branches().map(|row| row.branch).max()).unwrap_or(serving.branch);
-            format!(
-                "install the NVIDIA driver, {floor} or newer; branch {branch} is the newest known that drives every card here"
-            )
-        }
-        (None, None) => format!("install the NVIDIA driver{place}, {floor} or newer{upto}"),
-    })
+    let up_to =
+        last.map_or(String::new(), |last| format!(", up to branch {last}, the last that drives every card here"));
+    let floor = manifests.native_floor(row.cuda, os).map_or(row.branch.to_string(), ToString::to_string);
+    let Some(have) = machine.driver.as_ref().and_then(|driver| driver.version.as_ref()) else {
+        return Some(format!("install the NVIDIA driver{place}, {floor} or newer{up_to}"));
+    };
+    if let Some(last) = last.filter(|last| have.branch() > *last) {
+        return Some(format!("go back to NVIDIA driver branch {last}{place}, the last that drives every card here"));
+    }
+    let needs = rejected(manifests, &judge, wanted, set).into_iter().filter(|build| build.version == release);
+    let need = needs.filter_map(|build| match build.reason {
+        Unfit::DriverTooOld { need, .. } => Some(need),
+        Unfit::DriverTooOldForPtx { need, .. } => need,
+        _ => None,
+    });
+    let need = need.min().map_or(floor, |need| need.to_string());
+    Some(format!("update the NVIDIA driver{place} to {need} or newer{up_to}"))
 }

@@ -84,7 +84,7 @@ const EMBEDDED: [(&str, &str); 6] = [
 
 impl Manifests {
     /// The manifests that torchfix was built with, parsed once a process.
-    #[allow(clippy::expect_used, reason = "the embedded files are part of the build, and a test parses them")]
+    #[allow(clippy::expect_used, clippy::missing_panics_doc, reason = "part of the build, and a test parses them")]
     pub fn embedded() -> &'static Manifests {
         static PARSED: OnceLock<Manifests> = OnceLock::new();
         PARSED.get_or_init(|| {
@@ -152,7 +152,7 @@ fn file<T: DeserializeOwned>(
     let parsed: T = toml::from_str(&text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start).min(text.len());
         let before = &text.as_bytes()[..offset];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
         let message = error.message().lines().next().unwrap_or_default().to_owned();
         ManifestError::Invalid { path: path.clone(), line, column, message }
