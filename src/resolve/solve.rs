@@ -132,8 +132,9 @@ impl<P: Pages> Solver<'_, P> {
                 Ok(solved.resolution)
             }
             (None, Some(proof)) => match found.unreachable {
-                Some(source) => Err(self.unreachable(source, proof.sentences, Vec::new())),
-                None => Err(self.no_solution(proof)),
+                // The index would not have helped where the proof has nothing to do with torch.
+                Some(source) if proof.depends_on_source => Err(self.unreachable(source, proof.sentences, Vec::new())),
+                _ => Err(self.no_solution(proof)),
             },
             (None, None) => Err(self.nothing_fits(found)),
         }
