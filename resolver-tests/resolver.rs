@@ -18,7 +18,7 @@ fn scenarios() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .collect();
     files.sort();
-    let mut failures = String::new();
+    let mut failures = Vec::new();
     for path in &files {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let faults = match Scenario::read(path) {
@@ -34,9 +34,9 @@ fn scenarios() {
             Err(error) => vec![error],
         };
         for fault in faults {
-            failures += &format!("{name}: {fault}\n");
+            failures.push(format!("{name}: {fault}"));
         }
     }
-    assert!(failures.is_empty(), "\n{failures}");
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
     assert!(files.len() >= AT_LEAST, "only {} scenarios", files.len());
 }

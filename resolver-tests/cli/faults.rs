@@ -7,6 +7,7 @@ use std::process::Command;
 use super::support::pages::{Listed, Style};
 use super::support::server::{Fault, Resource, Site, Times};
 use super::support::site::{Layout, Ran, Workplace, dependency, file_path, python_tag, torch, tree};
+use super::support::skipped;
 use super::support::wheels::BuiltWheel;
 
 /// Large enough to come in several ranges.
@@ -180,7 +181,7 @@ impl<'a> Mount<'a> {
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(path).output();
         let mounted = mounted.is_ok_and(|output| output.status.success());
         if !mounted {
-            println!("SKIPPED: a file system cannot be mounted here");
+            skipped("a file system cannot be mounted here");
         }
         mounted.then_some(Self(path))
     }

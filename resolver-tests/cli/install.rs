@@ -57,7 +57,7 @@ fn a_dry_run_writes_nothing_into_the_environment() {
     assert_eq!(plan["cuda"], serde_json::Value::Null);
     assert_eq!(titles(&ran, "add"), ["demo-dependency 1.2", "torch 2.9.1+cpu"]);
     assert!(plan["download_bytes"].as_u64().unwrap() > 1000);
-    assert!(plan["steps"][1]["url"].as_str().unwrap().ends_with(".whl"));
+    assert!(plan["steps"][1]["url"].as_str().unwrap().contains("/whl/cpu/files/torch-2.9.1"));
     assert!(!place.venv().exists());
 }
 

@@ -2,7 +2,9 @@
 //!
 //! How much is fetched again is held by the tests of downloads, and on real wheels by `scripts/kill-loop`.
 #![cfg(unix)]
+#![allow(clippy::cast_possible_truncation, reason = "half of a hash is as random")]
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
 use super::support::site::{Layout, Workplace, dependency, python_tag, torch, tree};
@@ -35,15 +37,10 @@ fn killed_at_twenty_random_moments_it_ends_right() {
     let whole = begun.elapsed();
     let expected = environment(&undisturbed);
 
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
-    println!("seed {seed}");
-    let mut random = seed;
-    for round in 0..20 {
-        // SplitMix64: a full-period generator of one line.
-        random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let part = (mixed >> 11) as f64 / (1u64 << 53) as f64;
+    // The hasher's keys are random: the only randomness the standard library has.
+    let random = RandomState::new();
+    for round in 0..20u32 {
+        let part = f64::from(random.hash_one(round) as u32) / f64::from(u32::MAX);
         let place = Workplace::new(site()).unwrap();
         let mut child = place.command(&["install", "--check", "none", "-q"]).spawn().unwrap();
         std::thread::sleep(Duration::from_secs_f64(whole.as_secs_f64() * part));

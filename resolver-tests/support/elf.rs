@@ -31,7 +31,7 @@ impl TorchEnvironment {
         let folder = TempDir::new().unwrap();
         let venv = folder.path().join("venv");
         if !runs(Command::new("python3").args(["-m", "venv", "--without-pip"]).arg(&venv)) {
-            skipped("no working `python3`");
+            super::skipped("no working `python3`");
             return None;
         }
         Some(Self { folder })
@@ -76,16 +76,11 @@ pub fn compile(source: &str, path: &Path, arguments: &[&str]) -> Option<()> {
     let made = runs(Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(path).arg(&c).arg(soname).args(arguments));
     fs_err::remove_file(c).unwrap();
     if !made {
-        skipped("no working `cc`");
+        super::skipped("no working `cc`");
     }
     made.then_some(())
 }
 
 fn runs(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
-}
-
-#[allow(clippy::print_stderr, reason = "a test that proves nothing must say so")]
-fn skipped(why: &str) {
-    eprintln!("skipped: {why}");
 }

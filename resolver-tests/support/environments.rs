@@ -34,7 +34,7 @@ pub fn host() -> Host {
 
 /// The Python of this machine, or word that the test is skipped.
 pub fn real_python(cache: &Path) -> Option<Interpreter> {
-    Interpreter::find(&host(), None, cache).inspect_err(|error| println!("skipped: {error}")).ok()
+    Interpreter::find(&host(), None, cache).inspect_err(|error| super::skipped(&error.to_string())).ok()
 }
 
 impl TestEnvironment {

@@ -12,3 +12,9 @@ pub mod server;
 pub mod site;
 pub mod stubs;
 pub mod wheels;
+
+/// Says that a test is left out, and why; `scripts/test` counts these lines.
+#[allow(clippy::print_stderr, reason = "this is what a skipped test says")]
+pub fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use torchfix::host::Host;
 use torchfix::vocab::Sha256;
 
 use super::pages::{Listed, Style};
@@ -90,7 +91,8 @@ impl Workplace {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_torchfix"));
         command.args(arguments).current_dir(self.folder()).env_clear();
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let host = Host::of_process().unwrap();
+        command.env("PATH", host.variable("PATH").unwrap_or_default());
         command.env("HOME", self.folder()).env("TORCHFIX_CACHE_DIR", self.cache());
         command.env("TORCHFIX_INDEX_URL", self.server.url("/simple").as_str());
         command.env("TORCHFIX_TORCH_INDEX", self.server.url("/whl").as_str());
@@ -143,8 +145,12 @@ impl Ran {
 pub fn python_tag() -> Option<String> {
     let script = "import sys, sysconfig; v = '%d%d' % sys.version_info[:2]; t = sysconfig.get_config_var('Py_GIL_DISABLED'); \
         print('cp%s-cp%s%s-%s' % (v, v, 't' if t else '', sysconfig.get_platform().replace('-', '_').replace('.', '_')))";
-    let output = Command::new("python3").args(["-I", "-c", script]).output().ok()?;
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    let output = Command::new("python3").args(["-I", "-c", script]).output();
+    let Some(output) = output.ok().filter(|output| output.status.success()) else {
+        super::skipped("no working `python3`");
+        return None;
+    };
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
 /// A stand-in for torch: its name, version, tag and requirement are real, its content is `size` bytes that do not compress.
