@@ -45,8 +45,9 @@ pub(super) fn run(
             use crate::progress::Reporter as _;
             let bars = Bars::new(session.output);
             bars.stage("checking that torch loads and computes");
-            let report =
-                loader::check_live(&LiveRequest::new(&environment.interpreter.executable), &session.host, &bars)?;
+            let visible = target.visible.as_deref();
+            let request = LiveRequest { visible, ..LiveRequest::new(&environment.interpreter.executable) };
+            let report = loader::check_live(&request, &session.host, &bars)?;
             bars.clear();
             let verdict = report.verdict(gpu_expected);
             Ok(Outcome::Live { report: Box::new(report), verdict })
@@ -72,7 +73,7 @@ impl Outcome {
     /// The last lines of the answer.
     pub fn answer(&self, output: Output) {
         match self {
-            Self::NotChecked => {}
+            Self::NotChecked | Self::Live { verdict: Verdict::NoTorch, .. } => {}
             Self::Live { report, verdict } => {
                 for note in &report.notes {
                     output.detail(note);

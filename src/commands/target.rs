@@ -16,6 +16,8 @@ pub(super) struct Target {
     pub place: Place,
     /// Whether driver or GPUs were given by hand: then they are not held against the live machine.
     pub stated: bool,
+    /// The GPUs that count, where they were named by the driver's numbers.
+    pub visible: Option<Vec<u32>>,
 }
 
 /// Where the wheels go.
@@ -69,7 +71,9 @@ pub(super) fn settle(
         refuse_foreign(&machine, &here)?;
     }
     let stated = args.facts.is_some() || args.driver.is_some() || !args.gpu.is_empty();
-    Ok(Target { machine, place, stated })
+    let numbers = |text: &String| text.split(',').map(|number| number.trim().parse().ok()).collect();
+    let visible = args.visible.as_ref().and_then(numbers);
+    Ok(Target { machine, place, stated, visible })
 }
 
 /// The facts alone, with those of whatever Python there is.
