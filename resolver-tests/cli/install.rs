@@ -4,6 +4,7 @@ use std::process::Command;
 
 use super::support::server::{Server, Site};
 use super::support::site::{Layout, Ran, Workplace, dependency, python_tag, torch, tree};
+use super::support::stubs::{StubCard, can_compile, nvml};
 
 const INSTALL: [&str; 3] = ["install", "--check", "none"];
 
@@ -97,6 +98,22 @@ fn a_named_variant_replaces_the_build_that_is_there() {
         fs_err::read_dir(site).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert!(names.contains(&"torch-2.9.1+cu126.dist-info".to_owned()), "{names:?}");
     assert!(!names.contains(&"torch-2.9.1+cpu.dist-info".to_owned()), "{names:?}");
+}
+
+#[test]
+fn a_card_that_appears_gets_the_build_that_serves_it() {
+    let Some(place) = workplace() else { return };
+    if !can_compile("a_card_that_appears_gets_the_build_that_serves_it") {
+        return;
+    }
+    place.run(&INSTALL).assert_status(0);
+    let stubs = place.folder().join("stubs");
+    nvml(&stubs, "580.65.06", 13000, &[StubCard::GTX_1080_TI]);
+    let with_card =
+        |arguments: &[&str]| Ran::of(&place.command(arguments).env("LD_LIBRARY_PATH", &stubs).output().unwrap());
+    let ran = with_card(&INSTALL);
+    assert!(ran.assert_status(0).stderr.contains("2.9.1+cpu → 2.9.1+cu126"), "{}", ran.stderr);
+    assert!(with_card(&INSTALL).assert_status(0).stdout.contains("nothing to do"));
 }
 
 #[test]

@@ -8,7 +8,8 @@ use torchfix::machine::{CompatibleTags, DetectOptions, Interpreter, Machine, Pyt
 use torchfix::machine::{GpuModel, HardwareTable};
 use torchfix::vocab::{Arch, CudaVersion, Diagnostic as _, DriverVersion, ExitStatus, Os};
 
-use crate::support::stubs::{System, skipped};
+use crate::support::skipped;
+use crate::support::stubs::System;
 
 struct NoTable;
 
@@ -32,7 +33,7 @@ fn real_host() -> Host {
 fn real_python(test: &str, cache: &Path) -> Option<Interpreter> {
     let found = Interpreter::find(&real_host(), None, cache).ok();
     if found.is_none() {
-        skipped(test, "a Python on PATH");
+        skipped(&format!("{test} needs a Python on PATH"));
     }
     found
 }
@@ -111,7 +112,7 @@ fn our_tags_are_those_of_packaging() {
                   print('\\n'.join(map(str, tags.sys_tags())))";
     let output = Command::new(&python.executable).args(["-I", "-c", script]).output().unwrap();
     if !output.status.success() {
-        skipped("our_tags_are_those_of_packaging", "packaging or pip");
+        skipped("our_tags_are_those_of_packaging needs packaging or pip");
         return;
     }
     let machine = detect(&real_host(), &NoTable, &DetectOptions::default()).with_interpreter(&python);
@@ -131,7 +132,7 @@ fn a_venv_is_seen_as_one() {
     let venv = folder.path().join("venv");
     let made = Command::new(&base.executable).args(["-m", "venv", "--without-pip"]).arg(&venv).output().unwrap();
     if !made.status.success() {
-        skipped("a_venv_is_seen_as_one", "the venv module");
+        skipped("a_venv_is_seen_as_one needs the venv module");
         return;
     }
     let python = Interpreter::ask(&real_host(), &venv, folder.path()).unwrap();

@@ -48,15 +48,9 @@ impl StubCard {
 pub fn can_compile(test: &str) -> bool {
     let found = Command::new("cc").arg("--version").output().is_ok_and(|output| output.status.success());
     if !found {
-        skipped(test, "a C compiler (`cc`)");
+        super::skipped(&format!("{test} needs a C compiler (`cc`)"));
     }
     found
-}
-
-/// Says aloud that a test is skipped, and for want of what.
-#[allow(clippy::print_stderr)]
-pub fn skipped(test: &str, want: &str) {
-    eprintln!("SKIPPED 1 test: {test} needs {want}");
 }
 
 /// A `libnvidia-ml.so.1` in `folder` with these cards.
