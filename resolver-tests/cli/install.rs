@@ -2,9 +2,10 @@
 
 use std::process::Command;
 
-use super::support::server::{Server, Site};
-use super::support::site::{Layout, Ran, Workplace, dependency, python_tag, torch, tree};
+use super::support::server::{Fault, Server, Site, Times};
+use super::support::site::{Layout, Ran, Workplace, dependency, file_path, python_tag, torch, tree};
 use super::support::stubs::{StubCard, can_compile, nvml};
+use super::support::wheels::BuiltWheel;
 
 const INSTALL: [&str; 3] = ["install", "--check", "none"];
 
@@ -60,6 +61,38 @@ fn a_dry_run_writes_nothing_into_the_environment() {
     assert!(plan["download_bytes"].as_u64().unwrap() > 1000);
     assert!(plan["steps"][1]["url"].as_str().unwrap().contains("/whl/cpu/files/torch-2.9.1"));
     assert!(!place.venv().exists());
+}
+
+#[test]
+fn a_plan_says_how_much_room_its_files_take() {
+    let Some(place) = workplace() else { return };
+    let files = |wheel: BuiltWheel| {
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(wheel.bytes)).unwrap();
+        (0..archive.len()).map(|index| archive.by_index_raw(index).unwrap().size()).sum::<u64>()
+    };
+    let expected = files(torch("2.9.1+cpu", place.tag(), 1000)) + files(dependency());
+    let disk_bytes = |ran: &Ran| ran.assert_status(0).json()["disk_bytes"].clone();
+    assert_eq!(disk_bytes(&place.run(&["install", "--dry-run", "--json"])), expected);
+    // Again: from what the first run noted; then from the wheels in the cache.
+    assert_eq!(disk_bytes(&place.run(&["install", "--dry-run", "--json", "--offline"])), expected);
+    place.run(&INSTALL).assert_status(0);
+    fs_err::remove_dir_all(place.venv()).unwrap();
+    fs_err::remove_dir_all(place.cache().join("metadata-v1")).unwrap();
+    place.server.forget_requests();
+    assert_eq!(disk_bytes(&place.run(&["install", "--dry-run", "--json"])), expected);
+    let requests = place.server.requests();
+    assert!(
+        requests.iter().all(|request| request.method == "HEAD" || !request.target.ends_with(".whl")),
+        "{requests:#?}"
+    );
+}
+
+#[test]
+fn room_that_nobody_knows_is_null_and_no_error() {
+    let Some(place) = workplace() else { return };
+    place.server.add_fault(&file_path("/simple", &dependency()), Fault::status(404), Times::Always);
+    let plan = place.run(&["install", "--dry-run", "--json"]);
+    assert!(plan.assert_status(0).json()["disk_bytes"].is_null(), "{plan:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use torchfix::catalog::index::IndexError;
+use torchfix::catalog::index::{IndexError, RemoteWheel};
 use torchfix::catalog::{Artifact, Index, IndexKind, MetadataFile, Pages as _};
 use torchfix::host::Host;
 use torchfix::http::{Client, Options, TwinHosts};
@@ -88,6 +88,60 @@ fn the_second_run_asks_nobody() {
     server.forget_requests();
     assert_eq!(run(Some(cache.path()), true).metadata(&artifact).unwrap().requires_dist.len(), 1);
     assert!(server.requests().is_empty());
+}
+
+fn unpacked_size(wheel: &BuiltWheel) -> u64 {
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(&wheel.bytes)).unwrap();
+    (0..archive.len()).map(|index| archive.by_index_raw(index).unwrap().size()).sum()
+}
+
+#[test]
+fn what_a_wheel_takes_unpacked_is_known_once_its_metadata_was_read_out_of_it() {
+    let wheel = wheel();
+    let server = Server::start(Site::new().file(PATH, wheel.bytes.clone()));
+    let cache = tempfile::tempdir().unwrap();
+    let artifact = artifact(&wheel.file_name, server.url(PATH));
+    run(Some(cache.path()), false).metadata(&artifact).unwrap();
+    server.forget_requests();
+    let sizes = run(Some(cache.path()), true).unpacked_bytes(&[RemoteWheel::from(&artifact)]);
+    assert_eq!(sizes[0].as_ref().unwrap(), &unpacked_size(&wheel));
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn what_a_wheel_takes_unpacked_costs_one_small_range_where_its_metadata_lies_beside_it() {
+    let wheel = wheel();
+    let site = Site::new()
+        .file(&format!("{PATH}.metadata"), wheel.metadata.clone().into_bytes())
+        .file(PATH, wheel.bytes.clone());
+    let server = Server::start(site);
+    let cache = tempfile::tempdir().unwrap();
+    let metadata = Some(MetadataFile { url: server.url(&format!("{PATH}.metadata")), sha256: None });
+    let artifact = Artifact { metadata, ..artifact(&wheel.file_name, server.url(PATH)) };
+    let wheels = [RemoteWheel::from(&artifact)];
+    let client = run(Some(cache.path()), false);
+    client.metadata(&artifact).unwrap();
+    assert_eq!(client.unpacked_bytes(&wheels)[0].as_ref().unwrap(), &unpacked_size(&wheel));
+    let requests = server.requests_of(PATH);
+    assert!(requests.len() == 1 && requests[0].header("range").is_some(), "{requests:?}");
+    assert!(server.bytes_sent() < 100_000, "{}", server.bytes_sent());
+
+    server.forget_requests();
+    let again = run(Some(cache.path()), true).unpacked_bytes(&wheels);
+    assert_eq!(again[0].as_ref().unwrap(), &unpacked_size(&wheel));
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn what_a_wheel_takes_unpacked_is_not_worth_the_whole_wheel() {
+    let wheel = WheelBuilder::new("demo", "1.0").noise("demo/data.bin", 2 << 20).build();
+    let present = Site::new().file(PATH, wheel.bytes).fault(PATH, Fault::IgnoreRanges, Times::Always);
+    for (site, code) in [(present, "index.no-ranges"), (Site::new(), "http.status")] {
+        let server = Server::start(site);
+        let artifact = artifact(&wheel.file_name, server.url(PATH));
+        let error = run(None, false).unpacked_bytes(&[RemoteWheel::from(&artifact)]).remove(0).unwrap_err();
+        assert_eq!(error.code(), code);
+    }
 }
 
 #[test]

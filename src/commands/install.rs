@@ -9,7 +9,7 @@ use super::check::{self, Outcome};
 use super::error::CommandError;
 use super::session::Session;
 use super::target::{self, Place, Target};
-use super::view;
+use super::view::{self, Unpacked};
 use crate::catalog::Manifests;
 use crate::catalog::index::IndexClient;
 use crate::cli::{InstallArgs, LinkModeArg};
@@ -67,13 +67,23 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn change(self, installed: &[InstalledState]) -> Result<ExitStatus, Error> {
+        if let (Place::Existing(environment), false) = (&self.target.place, self.args.dry_run) {
+            environment.probe_writable()?;
+        }
         let bars = Bars::new(self.session.output);
         let client = Arc::new(self.session.client()?);
-        let resolution = self.resolve(&client, installed, &bars)?;
+        let indexes = IndexClient::new(Arc::clone(&client), Some(self.session.cache_dir()?), self.twin_hosts());
+        let resolution = self.resolve(&client, &indexes, installed, &bars)?;
         let plan = self.plan(&resolution, installed)?;
         let cache = Cache::open(self.session.cache_dir()?)?;
-        let view = view::of_plan(&plan, &resolution, &cache, &client);
+        let unpacked = view::unpacked(&plan, &cache, &indexes);
+        let view = view::of_plan(&plan, &resolution, &cache, &client, &unpacked);
         bars.clear();
+        for Unpacked { wheel, bytes, .. } in &unpacked {
+            if let Err(error) = bytes {
+                self.session.output.detail(&format!("no one says how large {} is unpacked: {error}", wheel.title()));
+            }
+        }
         refuse_without_hash(self.args.require_hashes, &plan)?;
         if self.args.dry_run {
             view.answer(self.session.output);
@@ -94,14 +104,19 @@ impl Run<'_> {
         Ok(self.answer(&view, &environment, &outcome))
     }
 
-    fn resolve(&self, client: &Arc<Client>, installed: &[InstalledState], bars: &Bars) -> Result<Resolution, Error> {
+    fn resolve(
+        &self,
+        client: &Client,
+        pages: &IndexClient,
+        installed: &[InstalledState],
+        bars: &Bars,
+    ) -> Result<Resolution, Error> {
         use crate::progress::Reporter as _;
         bars.stage("resolving");
         let indexes = &self.request.indexes;
         for url in [&indexes.default, &indexes.torch].into_iter().chain(&indexes.extra).chain(&indexes.find_links) {
             client.learn_credentials(url);
         }
-        let pages = IndexClient::new(Arc::clone(client), Some(self.session.cache_dir()?), self.twin_hosts());
         let pins: Vec<InstalledPin> = installed
             .iter()
             .map(|state| InstalledPin {
@@ -109,7 +124,7 @@ impl Run<'_> {
                 version: state.distribution.version.clone(),
             })
             .collect();
-        Ok(resolve::resolve(&self.target.machine, &self.request, self.manifests, &pages, &pins)?)
+        Ok(resolve::resolve(&self.target.machine, &self.request, self.manifests, pages, &pins)?)
     }
 
     /// PyTorch's second host is tried for the index torchfix knows only, never beside a mirror that was named.
@@ -135,9 +150,6 @@ impl Run<'_> {
     }
 
     fn apply(&self, plan: &Plan, client: &Client, cache: &Cache, bars: &Bars) -> Result<Environment, Error> {
-        if let Place::Existing(environment) = &self.target.place {
-            environment.probe_writable()?;
-        }
         let wheels: Vec<LockedWheel> = plan.wheels().cloned().collect();
         let mut options =
             ObtainOptions { interrupted: Arc::clone(&self.session.interrupted), ..ObtainOptions::default() };

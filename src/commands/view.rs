@@ -1,5 +1,6 @@
 //! Plans made ready to be shown: what each step fetches and what it comes to.
 
+use crate::catalog::index::{IndexClient, IndexError, RemoteWheel};
 use crate::http::Client;
 use crate::install::{InstalledState, Plan, Step};
 use crate::lock::LockedWheel;
@@ -8,7 +9,13 @@ use crate::resolve::{Resolution, TorchChoice};
 use crate::wheel::Cache;
 
 /// What `plan` comes to; a size that no index states is asked of the file's host.
-pub(super) fn of_plan(plan: &Plan, resolution: &Resolution, cache: &Cache, client: &Client) -> PlanView {
+pub(super) fn of_plan(
+    plan: &Plan,
+    resolution: &Resolution,
+    cache: &Cache,
+    client: &Client,
+    unpacked: &[Unpacked<'_>],
+) -> PlanView {
     let mut view = around(resolution.torch.clone());
     view.reasons.clone_from(&resolution.reasons);
     view.warnings = resolution.warnings.iter().chain(&plan.warnings).cloned().collect();
@@ -30,7 +37,36 @@ pub(super) fn of_plan(plan: &Plan, resolution: &Resolution, cache: &Cache, clien
     let cached = |step: &&StepView| step.sha256.is_some_and(|sha256| cache.holds(&sha256));
     let fetched = view.steps.iter().filter(|step| step.url.is_some() && !cached(step));
     view.download_bytes = fetched.filter_map(|step| step.size).sum();
+    view.disk_bytes = unpacked.iter().map(|unpacked| unpacked.bytes.as_ref().ok()).sum();
     view
+}
+
+/// What a wheel that comes takes on disk.
+pub(super) struct Unpacked<'a> {
+    pub wheel: &'a LockedWheel,
+    /// The sum of the sizes of its files, or why it is not known.
+    pub bytes: Result<u64, IndexError>,
+}
+
+/// What each wheel of `plan` takes on disk: by the cache, else by what its server says.
+pub(super) fn unpacked<'a>(plan: &'a Plan, cache: &Cache, indexes: &IndexClient) -> Vec<Unpacked<'a>> {
+    let wheels: Vec<(&LockedWheel, Option<u64>)> =
+        plan.wheels().map(|wheel| (wheel, wheel.sha256.and_then(|sha256| cache.unpacked_bytes(&sha256)))).collect();
+    let remote: Vec<RemoteWheel> =
+        wheels.iter().filter(|known| known.1.is_none()).map(|(wheel, _)| remote(wheel)).collect();
+    let mut asked = indexes.unpacked_bytes(&remote).into_iter();
+    wheels
+        .into_iter()
+        .filter_map(|(wheel, known)| {
+            let bytes = known.map_or_else(|| asked.next(), |bytes| Some(Ok(bytes)))?;
+            Some(Unpacked { wheel, bytes })
+        })
+        .collect()
+}
+
+fn remote(wheel: &LockedWheel) -> RemoteWheel {
+    let LockedWheel { file_name, url, sha256, size, .. } = wheel;
+    RemoteWheel { file_name: file_name.clone(), url: url.clone(), sha256: *sha256, size: *size }
 }
 
 /// What stays where nothing is to be done: what was asked for, and torch.

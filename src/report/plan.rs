@@ -22,7 +22,7 @@ pub struct PlanView {
     pub steps: Vec<StepView>,
     /// Bytes to fetch: what is in the cache already costs nothing.
     pub download_bytes: u64,
-    /// Bytes the new files take on disk; `None` when no index and no wheel says.
+    /// Bytes of the files that come, unpacked; `None` when that cannot be known of one of the wheels.
     pub disk_bytes: Option<u64>,
     /// Why this and nothing else, in sentences.
     pub reasons: Vec<String>,

@@ -95,6 +95,12 @@ impl Cache {
         self.wheel_folder(sha256).join(TREE).is_dir()
     }
 
+    /// Bytes of the files of the wheel with this hash, if it is there.
+    pub fn unpacked_bytes(&self, sha256: &Sha256) -> Option<u64> {
+        let index = IndexFile::read(&self.wheel_folder(sha256)).filter(|index| index.sha256 == *sha256)?;
+        Some(index.files.iter().map(|file| file.size).sum())
+    }
+
     /// Bytes of all unpacked and half-unpacked wheels.
     pub fn size(&self) -> Result<u64, CacheError> {
         let sum = [WHEELS, STAGING].iter().map(|part| size_of_tree(&self.root.join(part))).sum::<io::Result<u64>>();

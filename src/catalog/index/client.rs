@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::flights::Flights;
 use super::metadata::MetadataSource;
 use super::workers::Workers;
-use super::{IndexError, PageFault, folder, html, json};
+use super::{IndexError, PageFault, RemoteWheel, folder, html, json};
 use crate::catalog::{Artifact, Index, IndexKind, Page, Pages, Skipped};
 use crate::http::{Client, PageBody, PageCache, TwinHosts, redacted};
 use crate::vocab::{CoreMetadata, PackageName, Url};
@@ -29,6 +29,7 @@ struct Shared {
     pages: Flights<(Index, PackageName), PageAnswer>,
     link_pages: Flights<Index, PageAnswer>,
     metadata: Flights<Url, Result<Arc<CoreMetadata>, IndexError>>,
+    unpacked_bytes: Flights<Url, Result<u64, IndexError>>,
 }
 
 impl IndexClient {
@@ -42,8 +43,20 @@ impl IndexClient {
             pages: Flights::default(),
             link_pages: Flights::default(),
             metadata: Flights::default(),
+            unpacked_bytes: Flights::default(),
         };
         Self { shared: Arc::new(shared), workers: Workers::default() }
+    }
+
+    /// For each wheel the sum of the sizes of its files, several asked for at a time.
+    ///
+    /// A wheel whose metadata was read out of it costs nothing, any other one or two small ranges once.
+    pub fn unpacked_bytes(&self, wheels: &[RemoteWheel]) -> Vec<Result<u64, IndexError>> {
+        for wheel in wheels.iter().filter(|wheel| !self.shared.unpacked_bytes.knows(&wheel.url)) {
+            let (shared, wheel) = (Arc::clone(&self.shared), wheel.clone());
+            self.workers.run(move || drop(shared.unpacked_bytes(&wheel)));
+        }
+        wheels.iter().map(|wheel| self.shared.unpacked_bytes(wheel)).collect()
     }
 }
 
@@ -86,6 +99,10 @@ impl Shared {
 
     fn metadata(&self, artifact: &Artifact) -> Result<Arc<CoreMetadata>, IndexError> {
         self.metadata.once(artifact.url.clone(), || self.metadata_source.metadata(&self.client, artifact).map(Arc::new))
+    }
+
+    fn unpacked_bytes(&self, wheel: &RemoteWheel) -> Result<u64, IndexError> {
+        self.unpacked_bytes.once(wheel.url.clone(), || self.metadata_source.unpacked_bytes(&self.client, wheel))
     }
 
     fn project_page(&self, index: &Index, name: &PackageName) -> PageAnswer {

@@ -1,15 +1,15 @@
-//! The core metadata of a wheel, without the wheel.
+//! The core metadata of a wheel, and how large it is unpacked, without the wheel.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::IndexError;
-use super::remote_zip::{self, LARGEST_METADATA};
+use super::remote_zip::{self, Contents, LARGEST_METADATA};
+use super::{IndexError, RemoteWheel};
 use crate::catalog::{Artifact, MetadataFile};
 use crate::http::{Client, HttpError, TwinHosts, redacted};
 use crate::vocab::{CoreMetadata, Sha256};
 
-/// Where METADATA files are kept between runs, and how they are had.
+/// Where METADATA files and the sizes of wheels are kept between runs, and how they are had.
 pub(super) struct MetadataSource {
     folder: Option<PathBuf>,
     twins: TwinHosts,
@@ -22,21 +22,36 @@ impl MetadataSource {
 
     /// From the cache, else the file beside the wheel, else out of the wheel.
     pub(super) fn metadata(&self, client: &Client, artifact: &Artifact) -> Result<CoreMetadata, IndexError> {
-        let kept = self.kept_at(artifact);
+        let wheel = RemoteWheel::from(artifact);
+        let kept = self.kept_at(&wheel, "metadata");
         if let Some(metadata) = kept.as_deref().and_then(read).and_then(|bytes| judge(&bytes, artifact).ok()) {
             return Ok(metadata);
         }
-        let bytes = match self.beside(client, artifact)? {
-            Some(bytes) => bytes,
-            None => remote_zip::metadata(client, &self.twins, artifact)?,
+        let bytes = if let Some(bytes) = self.beside(client, artifact)? {
+            bytes
+        } else {
+            let Contents { metadata, unpacked_bytes } = remote_zip::contents(client, &self.twins, &wheel)?;
+            self.keep_size(client, &wheel, unpacked_bytes);
+            metadata
         };
         let metadata = judge(&bytes, artifact)?;
-        if let Some(path) = kept
-            && let Err(error) = write(&path, &bytes)
-        {
-            client.warn(format!("metadata is not kept for the next run: {error}"));
-        }
+        keep(client, kept.as_deref(), &bytes);
         Ok(metadata)
+    }
+
+    /// The sum of the sizes of the wheel's files: from the cache, else from the directory at its end.
+    pub(super) fn unpacked_bytes(&self, client: &Client, wheel: &RemoteWheel) -> Result<u64, IndexError> {
+        let kept = self.kept_at(wheel, "size").as_deref().and_then(read);
+        if let Some(bytes) = kept.and_then(|bytes| str::from_utf8(&bytes).ok()?.parse().ok()) {
+            return Ok(bytes);
+        }
+        let bytes = remote_zip::unpacked_bytes(client, &self.twins, wheel)?;
+        self.keep_size(client, wheel, bytes);
+        Ok(bytes)
+    }
+
+    fn keep_size(&self, client: &Client, wheel: &RemoteWheel, bytes: u64) {
+        keep(client, self.kept_at(wheel, "size").as_deref(), bytes.to_string().as_bytes());
     }
 
     /// The METADATA file that the index serves beside the wheel; `None` where it advertises none or serves none.
@@ -58,13 +73,13 @@ impl MetadataSource {
     }
 
     /// By the wheel's hash; without one by its URL and size, and not at all for a local file, which changes in place.
-    fn kept_at(&self, artifact: &Artifact) -> Option<PathBuf> {
-        let key = match artifact.sha256 {
+    fn kept_at(&self, wheel: &RemoteWheel, what: &str) -> Option<PathBuf> {
+        let key = match wheel.sha256 {
             Some(sha256) => sha256,
-            None if artifact.url.scheme() == "file" => return None,
-            None => Sha256::of(format!("{}\n{:?}", artifact.url, artifact.size).as_bytes()),
+            None if wheel.url.scheme() == "file" => return None,
+            None => Sha256::of(format!("{}\n{:?}", wheel.url, wheel.size).as_bytes()),
         };
-        Some(self.folder.as_ref()?.join(format!("{key}.metadata")))
+        Some(self.folder.as_ref()?.join(format!("{key}.{what}")))
     }
 }
 
@@ -91,6 +106,13 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     let expected: Sha256 = str::from_utf8(&bytes[..line]).ok()?.parse().ok()?;
     bytes.drain(..=line);
     (Sha256::of(&bytes) == expected).then_some(bytes)
+}
+
+/// Keeps `bytes` at `path`, where there is a place to keep them; a failure costs the next run a request.
+fn keep(client: &Client, path: Option<&Path>, bytes: &[u8]) {
+    if let Some(Err(error)) = path.map(|path| write(path, bytes)) {
+        client.warn(format!("metadata is not kept for the next run: {error}"));
+    }
 }
 
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -8,8 +8,10 @@ mod html;
 mod json;
 mod link;
 mod metadata;
+mod remote_wheel;
 mod remote_zip;
 mod workers;
 
 pub use client::IndexClient;
 pub use error::{IndexError, PageFault};
+pub use remote_wheel::RemoteWheel;

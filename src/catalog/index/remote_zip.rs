@@ -1,9 +1,8 @@
-//! One file out of a remote wheel, by a few ranges.
+//! What a remote wheel's directory says, and one file out of it, by a few ranges.
 
 use std::io::Read as _;
 
-use super::IndexError;
-use crate::catalog::Artifact;
+use super::{IndexError, RemoteWheel};
 use crate::http::{Body, ByteRange, Client, HttpError, Span, TwinHosts, Validator, redacted};
 use crate::vocab::Url;
 use crate::zip::{CentralDirectory, Entry, Method, TAIL, ZipError, judge_local_header};
@@ -11,22 +10,27 @@ use crate::zip::{CentralDirectory, Entry, Method, TAIL, ZipError, judge_local_he
 /// A wheel that is served without ranges is read whole up to this size.
 const LARGEST_WHOLE: u64 = 64 << 20;
 
+/// For its directory alone a wheel is read whole up to this size.
+const LARGEST_WHOLE_FOR_DIRECTORY: u64 = 1 << 20;
+
 /// A METADATA file that is larger is none.
 pub(super) const LARGEST_METADATA: u64 = 8 << 20;
+
+/// What was read out of a wheel.
+pub(super) struct Contents {
+    pub(super) metadata: Vec<u8>,
+    /// The sum of its files' sizes.
+    pub(super) unpacked_bytes: u64,
+}
 
 /// Reads METADATA out of a wheel: the directory at its end, then the entry.
 ///
 /// Of a wheel of 900 MB that are about 1.2 MB, nearly all of it the directory.
-pub(super) fn metadata(client: &Client, twins: &TwinHosts, artifact: &Artifact) -> Result<Vec<u8>, IndexError> {
-    let bad_archive = |source| IndexError::BadArchive { wheel: Box::new(artifact.file_name.clone()), source };
-    let mut tail = Tail::fetch(client, twins, artifact)?;
-    let directory = loop {
-        match CentralDirectory::judge(&tail.bytes, tail.first, tail.total) {
-            Err(ZipError::NeedMore { from }) if from < tail.first => tail.extend(client, from)?,
-            judged => break judged.map_err(bad_archive)?,
-        }
-    };
-    let no_metadata = |reason| IndexError::NoMetadata { wheel: Box::new(artifact.file_name.clone()), reason };
+pub(super) fn contents(client: &Client, twins: &TwinHosts, wheel: &RemoteWheel) -> Result<Contents, IndexError> {
+    let mut tail = Tail::fetch(client, twins, wheel, LARGEST_WHOLE)?;
+    let directory = directory(client, wheel, &mut tail)?;
+    let bad_archive = |source| bad_archive(wheel, source);
+    let no_metadata = |reason| IndexError::NoMetadata { wheel: Box::new(wheel.file_name.clone()), reason };
     let mut entries = directory.entries.iter().filter(|entry| is_metadata(entry));
     let entry = match (entries.next(), entries.next()) {
         (Some(entry), None) => entry,
@@ -46,7 +50,28 @@ pub(super) fn metadata(client: &Client, twins: &TwinHosts, artifact: &Artifact) 
     };
     let packed = usize::try_from(header.length).ok().and_then(|length| bytes.get(length..));
     let packed = packed.ok_or_else(|| no_metadata("its local header is cut short"))?;
-    unpack(entry, packed).ok_or_else(|| no_metadata("its bytes are not what the directory declares"))
+    let metadata = unpack(entry, packed).ok_or_else(|| no_metadata("its bytes are not what the directory declares"))?;
+    Ok(Contents { metadata, unpacked_bytes: directory.total_size })
+}
+
+/// The sum of the sizes of a wheel's files, by its directory alone.
+pub(super) fn unpacked_bytes(client: &Client, twins: &TwinHosts, wheel: &RemoteWheel) -> Result<u64, IndexError> {
+    let mut tail = Tail::fetch(client, twins, wheel, LARGEST_WHOLE_FOR_DIRECTORY)?;
+    Ok(directory(client, wheel, &mut tail)?.total_size)
+}
+
+/// The wheel's directory; `tail` is made longer where it does not hold all of it.
+fn directory(client: &Client, wheel: &RemoteWheel, tail: &mut Tail) -> Result<CentralDirectory, IndexError> {
+    loop {
+        match CentralDirectory::judge(&tail.bytes, tail.first, tail.total) {
+            Err(ZipError::NeedMore { from }) if from < tail.first => tail.extend(client, from)?,
+            judged => return judged.map_err(|source| bad_archive(wheel, source)),
+        }
+    }
+}
+
+fn bad_archive(wheel: &RemoteWheel, source: ZipError) -> IndexError {
+    IndexError::BadArchive { wheel: Box::new(wheel.file_name.clone()), source }
 }
 
 fn is_metadata(entry: &Entry) -> bool {
@@ -77,22 +102,23 @@ struct Tail {
 }
 
 impl Tail {
-    fn fetch(client: &Client, twins: &TwinHosts, artifact: &Artifact) -> Result<Self, IndexError> {
-        let (url, (span, validator), bytes) = twins.ask(&artifact.url, |url| {
+    /// The end of the wheel; all of it from a server without ranges, where that is at most `largest_whole`.
+    fn fetch(client: &Client, twins: &TwinHosts, wheel: &RemoteWheel, largest_whole: u64) -> Result<Self, IndexError> {
+        let (url, (span, validator), bytes) = twins.ask(&wheel.url, |url| {
             let ((span, validator), bytes) = client.whole(url, || {
                 let body = match client.range(url, ByteRange::Last(TAIL), None) {
                     // Some servers know only ranges that count from the begin.
-                    Err(error) if refuses_ends(&error) => from_begin(client, url, artifact.size, error)?,
+                    Err(error) if refuses_ends(&error) => from_begin(client, url, wheel.size, error)?,
                     body => body?,
                 };
-                let too_large = body.span.length().is_some_and(|length| length > LARGEST_WHOLE);
-                let most = if too_large { 0 } else { LARGEST_WHOLE + 1 };
+                let too_large = body.span.length().is_some_and(|length| length > largest_whole);
+                let most = if too_large { 0 } else { largest_whole + 1 };
                 Ok(((body.span, body.validator.clone()), body.take(most)))
             })?;
             Ok((url.clone(), (span, validator), bytes))
         })?;
         let length = span.length().unwrap_or(bytes.len() as u64);
-        if length > LARGEST_WHOLE {
+        if length > largest_whole {
             return Err(IndexError::NoRanges { url: redacted(&url) });
         }
         let (first, total) = match span {
