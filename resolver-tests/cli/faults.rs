@@ -199,8 +199,14 @@ fn a_full_cache_disk_is_30() {
     let cache = faulty.place.cache();
     let Some(_mount) = Mount::small(&cache, 8) else { return };
     let error = faulty.install().assert_status(30).json();
-    assert!(error["message"].as_str().unwrap().contains("cache"), "{error:#}");
+    assert_eq!(error["code"], "install.no-room");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains(cache.to_str().unwrap()) && message.contains("24 MB are needed, 8.4 MB are free"),
+        "{message}"
+    );
     assert!(!faulty.place.venv().exists());
+    assert!(faulty.place.server.bytes_sent() < 1_000_000, "nothing was fetched");
 }
 
 #[test]
@@ -213,9 +219,12 @@ fn a_full_environment_disk_is_30_and_leaves_it_as_it_was() {
     };
     install(&["demo-dependency"]).assert_status(0);
     let before = tree(&small);
-    install(&["torch"]).assert_status(30);
-    let after = tree(&small);
-    assert_eq!(before, after);
+    faulty.place.server.forget_requests();
+    let error = install(&["torch"]).assert_status(30).json();
+    assert_eq!(error["code"], "install.no-room");
+    assert!(error["message"].as_str().unwrap().contains("small/env"), "{error:#}");
+    assert!(faulty.place.server.bytes_sent() < 1_000_000, "nothing was fetched");
+    assert_eq!(before, tree(&small));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::report::bytes;
 use crate::vocab::{Diagnostic, ExitStatus, ParsePlatformError};
 
 /// A setting that cannot be used, or that does not go together with the machine or the environment.
@@ -31,6 +32,15 @@ pub(super) enum CommandError {
     /// Code `fetch.unhashed`, exit 24.
     #[error("no index states a hash of {}, and `--require-hashes` was given", .0.join(", "))]
     Unhashed(Vec<String>),
+    /// Code `install.no-room`, exit 30.
+    #[error("no room in `{}`: {} are needed, {} are free", path.display(), bytes(*need), bytes(*free))]
+    NoRoom {
+        path: PathBuf,
+        /// The option that names another folder.
+        option: &'static str,
+        need: u64,
+        free: u64,
+    },
     /// Code `cache.no-folder`, exit 30.
     #[error("no cache folder: neither the home folder nor a cache folder is set")]
     NoCacheFolder,
@@ -51,6 +61,7 @@ impl Diagnostic for CommandError {
             Self::Platform(_) => "usage.platform",
             Self::LinkMode { .. } => "usage.link-mode",
             Self::Unhashed(_) => "fetch.unhashed",
+            Self::NoRoom { .. } => "install.no-room",
             Self::NoCacheFolder => "cache.no-folder",
             Self::WorkingDirectory(_) => "host.working-directory",
             Self::Document(_) => "internal.document",
@@ -60,7 +71,7 @@ impl Diagnostic for CommandError {
     fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Unhashed(_) => ExitStatus::Refused,
-            Self::NoCacheFolder | Self::WorkingDirectory(_) => ExitStatus::FileSystem,
+            Self::NoRoom { .. } | Self::NoCacheFolder | Self::WorkingDirectory(_) => ExitStatus::FileSystem,
             Self::Document(_) => ExitStatus::Bug,
             _ => ExitStatus::Usage,
         }
@@ -73,6 +84,11 @@ impl Diagnostic for CommandError {
             }
             Self::FactsFile { .. } => "`torchfix detect --json` writes such a file".to_owned(),
             Self::ForeignFacts { .. } => "add `--dry-run` to see the plan for that machine".to_owned(),
+            Self::NoRoom { option, .. } => {
+                format!(
+                    "free some space, with `torchfix cache clean` for one, or name a folder elsewhere: `{option} DIR`"
+                )
+            }
             Self::NoCacheFolder => {
                 format!("name one: `--cache-dir DIR`, or the variable {}", crate::variables::CACHE_DIR)
             }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::check::{self, Outcome};
 use super::error::CommandError;
+use super::room;
 use super::session::Session;
 use super::target::{self, Place, Target};
 use super::view::{self, Unpacked};
@@ -94,6 +95,9 @@ impl Run<'_> {
         }
         for warning in &view.warnings {
             self.session.output.warn(warning);
+        }
+        if let Some(root) = self.target.place.root() {
+            room::check(&unpacked, &cache, root, self.link_mode)?;
         }
         let environment = self.apply(&plan, &client, &cache, &bars)?;
         for warning in client.take_warnings() {

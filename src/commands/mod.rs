@@ -6,6 +6,7 @@ mod detect;
 mod documents;
 mod error;
 mod install;
+mod room;
 mod session;
 mod target;
 mod view;

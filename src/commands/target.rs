@@ -1,6 +1,6 @@
 //! The machine and the environment that a command is about.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::CommandError;
 use super::session::Session;
@@ -36,6 +36,15 @@ impl Place {
         match self {
             Place::Existing(environment) => Some(environment),
             _ => None,
+        }
+    }
+
+    /// The environment's folder, made or not.
+    pub fn root(&self) -> Option<&Path> {
+        match self {
+            Place::Existing(environment) => Some(&environment.root),
+            Place::New { root, .. } => Some(root),
+            Place::Elsewhere => None,
         }
     }
 

@@ -137,6 +137,11 @@ impl Cache {
         Ok(swept)
     }
 
+    pub(super) fn staged_bytes(&self, key: &str) -> u64 {
+        // What cannot be looked at will not be gone on from.
+        size_of_tree(&self.staging_folder(key)).unwrap_or_default()
+    }
+
     pub(super) fn staging_folder(&self, key: &str) -> PathBuf {
         self.root.join(STAGING).join(key)
     }

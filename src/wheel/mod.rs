@@ -18,6 +18,7 @@ mod unpacked;
 
 pub use cache::{Cache, Swept};
 pub use error::{CacheError, WheelError};
-pub use obtain::{ObtainOptions, obtain};
+pub use obtain::{ObtainOptions, obtain, staged_bytes};
 pub use record::{Record, RecordError, RecordHash, RecordRow};
+pub use space::FileSystem;
 pub use unpacked::{UnpackedFile, UnpackedWheel};

@@ -82,6 +82,11 @@ pub fn obtain(
     Ok(results.into_iter().flatten().collect())
 }
 
+/// Bytes that an earlier run left of a wheel that it did not finish.
+pub fn staged_bytes(wheel: &LockedWheel, cache: &Cache) -> u64 {
+    cache.staged_bytes(&key(wheel))
+}
+
 /// How a wheel was obtained.
 enum Outcome {
     /// It was in the cache, under the hash that its URL is known for.
