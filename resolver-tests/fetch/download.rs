@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use torchfix::http::TwinHosts;
 use torchfix::progress::Reporter;
 use torchfix::vocab::{Diagnostic as _, ExitStatus};
 
@@ -194,7 +195,7 @@ impl Reporter for Swap<'_> {
 fn the_other_host_of_a_pair_steps_in() {
     let wheel = large_wheel();
     let mut setup = Setup::new(&[&wheel], |site| site);
-    setup.options.fetch.alternate_hosts = vec![("127.0.0.1".to_owned(), "127.0.0.2".to_owned())];
+    setup.options.fetch.twins = TwinHosts::new(vec!["127.0.0.1".to_owned(), "127.0.0.2".to_owned()]);
     let mut elsewhere = setup.server.url(&path(&wheel));
     elsewhere.set_host(Some("127.0.0.2")).unwrap();
     // Nobody listens on 127.0.0.2.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use torchfix::fetch::FetchOptions;
 use torchfix::host::Host;
-use torchfix::http::{Client, Options};
+use torchfix::http::{Client, Options, TwinHosts};
 use torchfix::lock::LockedWheel;
 use torchfix::progress::{Reporter, TaskId};
 use torchfix::vocab::{Url, WheelName};
@@ -66,7 +66,7 @@ impl Setup {
             tail: 8 << 10,
             attempts: 3,
             backoff: Duration::from_millis(1),
-            alternate_hosts: Vec::new(),
+            twins: TwinHosts::default(),
         };
         Self {
             server: Server::start(change(site)),

@@ -139,13 +139,6 @@ impl Run<'_> {
         TwinHosts::new(self.manifests.torch_index().hosts.clone())
     }
 
-    fn twin_pairs(&self) -> Vec<(String, String)> {
-        match self.manifests.torch_index().hosts.as_slice() {
-            [one, other] if !self.request.indexes.torch_is_mirror => vec![(one.clone(), other.clone())],
-            _ => Vec::new(),
-        }
-    }
-
     fn plan(&self, resolution: &Resolution, installed: &[InstalledState]) -> Result<Plan, Error> {
         let markers = markers_of(&self.target.machine)?;
         let rebuilt = rebuilt(&resolution.wheels, installed);
@@ -157,7 +150,7 @@ impl Run<'_> {
         let wheels: Vec<LockedWheel> = plan.wheels().cloned().collect();
         let mut options =
             ObtainOptions { interrupted: Arc::clone(&self.session.interrupted), ..ObtainOptions::default() };
-        options.fetch.alternate_hosts = self.twin_pairs();
+        options.fetch.twins = self.twin_hosts();
         let unpacked = wheel::obtain(&wheels, client, cache, &options, bars)?;
         let environment = self.environment()?;
         let options = ApplyOptions { link_mode: self.link_mode, interrupted: Arc::clone(&self.session.interrupted) };

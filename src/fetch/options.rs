@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::http::TwinHosts;
+
 /// How downloads behave; the defaults serve, tests make everything smaller.
 #[derive(Debug, Clone)]
 pub struct FetchOptions {
@@ -23,8 +25,8 @@ pub struct FetchOptions {
     pub attempts: u32,
     /// The pause before the second attempt; it doubles with each.
     pub backoff: Duration,
-    /// Pairs of hosts that hold the same files at the same paths.
-    pub alternate_hosts: Vec<(String, String)>,
+    /// Hosts that stand in for one another.
+    pub twins: TwinHosts,
 }
 
 impl Default for FetchOptions {
@@ -38,7 +40,7 @@ impl Default for FetchOptions {
             tail: 128 << 10,
             attempts: 5,
             backoff: Duration::from_millis(250),
-            alternate_hosts: Vec::new(),
+            twins: TwinHosts::default(),
         }
     }
 }

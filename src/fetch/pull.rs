@@ -39,9 +39,6 @@ pub(super) fn pull(
             Ok(ControlFlow::Break(())) => return Ok(()),
             Err(error) => error,
         };
-        if source.fail_over(&error) {
-            continue;
-        }
         failures = if at > before { 1 } else { failures + 1 };
         if failures >= options.attempts || !error.may_pass() {
             return Err(match error {

@@ -2,10 +2,10 @@
 
 use std::io::{self, Read, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::FetchError;
-use crate::http::{ByteRange, Client, HttpError, Span, Validator, redacted, without_credentials};
+use crate::http::{ByteRange, Client, HttpError, Span, TwinHosts, Validator, redacted, without_credentials};
 use crate::vocab::Url;
 
 /// Something that hands out ranges of one file.
@@ -15,11 +15,6 @@ pub trait RangeSource: Send + Sync {
 
     /// Where it comes from, for messages: no credentials in it.
     fn title(&self) -> String;
-
-    /// Goes on with another host after `error`, where there is one that was not tried.
-    fn fail_over(&self, _error: &FetchError) -> bool {
-        false
-    }
 }
 
 /// What tells a URL from others whoever asks: without credentials.
@@ -40,49 +35,35 @@ pub struct Reply<'a> {
 /// A file at a URL, and at the same path on another host where there is one.
 pub struct Remote<'a> {
     client: &'a Client,
-    url: Url,
-    alternate: Option<Url>,
-    on_alternate: AtomicBool,
+    twins: TwinHosts,
+    /// On the host that answered last.
+    url: Mutex<Url>,
 }
 
 impl<'a> Remote<'a> {
-    /// The file at `url`; `hosts` are pairs of hosts that hold the same files.
-    pub fn new(client: &'a Client, url: &Url, hosts: &[(String, String)]) -> Self {
-        let other = url.host_str().and_then(|host| {
-            hosts.iter().find_map(|(one, other)| match host {
-                _ if host == one => Some(other),
-                _ if host == other => Some(one),
-                _ => None,
-            })
-        });
-        let alternate = other.and_then(|host| {
-            let mut alternate = url.clone();
-            alternate.set_host(Some(host)).ok()?;
-            Some(alternate)
-        });
-        Self { client, url: url.clone(), alternate, on_alternate: AtomicBool::new(false) }
+    /// The file at `url`; its host's twins, where it has any, hold it as well.
+    pub fn new(client: &'a Client, url: &Url, twins: &TwinHosts) -> Self {
+        Self { client, twins: twins.clone(), url: Mutex::new(url.clone()) }
     }
 
-    fn current(&self) -> &Url {
-        self.alternate.as_ref().filter(|_| self.on_alternate.load(Ordering::Relaxed)).unwrap_or(&self.url)
+    fn url(&self) -> MutexGuard<'_, Url> {
+        self.url.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl RangeSource for Remote<'_> {
     fn read(&self, range: ByteRange, if_range: Option<&Validator>) -> Result<Reply<'_>, FetchError> {
-        let body = self.client.range(self.current(), range, if_range)?;
+        let asked = self.url().clone();
+        let (answered, body) =
+            self.twins.ask(&asked, |url| Ok((url.clone(), self.client.range(url, range, if_range)?)))?;
+        if answered != asked {
+            *self.url() = answered;
+        }
         Ok(Reply { span: body.span, validator: body.validator.clone(), body: Box::new(body) })
     }
 
     fn title(&self) -> String {
-        redacted(self.current())
-    }
-
-    fn fail_over(&self, error: &FetchError) -> bool {
-        let FetchError::Http(error) = error else { return false };
-        let elsewhere =
-            error.is_unreachable() || error.status().is_some_and(|status| matches!(status, 403 | 404 | 500..));
-        elsewhere && self.alternate.is_some() && !self.on_alternate.swap(true, Ordering::Relaxed)
+        redacted(&self.url())
     }
 }
 

@@ -55,7 +55,6 @@ impl<'c, 'a> WheelStream<'c, 'a> {
         loop {
             let mut reply = match source.read(range, None) {
                 Ok(reply) => reply,
-                Err(error) if source.fail_over(&error) => continue,
                 Err(FetchError::Http(HttpError::WrongRange {
                     reason: WrongRange::Beyond { total: Some(0) }, ..
                 })) => {

@@ -189,8 +189,7 @@ impl<'a> Context<'_, 'a> {
     ) -> Result<UnpackedWheel, WheelError> {
         let kept = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.offset);
         let task = self.reporter.download_started(&wheel.file_name, wheel.size, kept);
-        let source: Arc<dyn RangeSource> =
-            Arc::new(Remote::new(self.client, &wheel.url, &self.options.fetch.alternate_hosts));
+        let source: Arc<dyn RangeSource> = Arc::new(Remote::new(self.client, &wheel.url, &self.options.fetch.twins));
         let spool = staging.spool();
         let mut stream = WheelStream::open(self.connections, &source, wheel.size, task, &spool)
             .map_err(|source| WheelError::fetch(&wheel.file_name, staging.folder(), source))?;
