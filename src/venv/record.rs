@@ -2,6 +2,8 @@
 //!
 //! <https://packaging.python.org/en/latest/specifications/recording-installed-packages/>
 
+use crate::vocab::{RecordRows, RecordSyntaxError};
+
 /// One line of a RECORD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordEntry {
@@ -16,15 +18,9 @@ pub struct RecordEntry {
 /// A RECORD that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// Not UTF-8.
-    #[error("it is not UTF-8")]
-    Encoding,
-    /// A quoted field has no end.
-    #[error("a quoted field that begins on line {line} has no end")]
-    OpenQuote {
-        /// The line, counted from 1.
-        line: usize,
-    },
+    /// It is no CSV.
+    #[error(transparent)]
+    Syntax(#[from] RecordSyntaxError),
     /// A size is not a number.
     #[error("`{path}` has the size `{size}`")]
     Size {
@@ -35,12 +31,11 @@ pub enum RecordError {
     },
 }
 
-/// Parses a RECORD: CSV as Python's `csv` module writes it, lines without a path passed over.
+/// Parses a RECORD; lines without a path, and fields beyond the third, are passed over.
 pub fn parse_record(bytes: &[u8]) -> Result<Vec<RecordEntry>, RecordError> {
-    let text = str::from_utf8(bytes).map_err(|_| RecordError::Encoding)?;
-    let mut rows = Rows { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1 };
     let mut entries = Vec::new();
-    while let Some([path, hash, size]) = rows.next_row()? {
+    for row in RecordRows::of(bytes)? {
+        let [path, hash, size] = row?.fields;
         if path.is_empty() {
             continue;
         }
@@ -84,68 +79,6 @@ fn push_field(text: &mut String, field: &str) {
     }
 }
 
-struct Rows<'a> {
-    rest: &'a str,
-    line: usize,
-}
-
-impl Rows<'_> {
-    /// The first three fields of the next row; what a row has beyond them is passed over.
-    fn next_row(&mut self) -> Result<Option<[String; 3]>, RecordError> {
-        if self.rest.is_empty() {
-            return Ok(None);
-        }
-        let mut row = [String::new(), String::new(), String::new()];
-        for index in 0.. {
-            let (field, last) = self.next_field()?;
-            if let Some(place) = row.get_mut(index) {
-                *place = field;
-            }
-            if last {
-                break;
-            }
-        }
-        Ok(Some(row))
-    }
-
-    /// The next field, and whether its row ends with it.
-    fn next_field(&mut self) -> Result<(String, bool), RecordError> {
-        let mut field = String::new();
-        if let Some(quoted) = self.rest.strip_prefix('"') {
-            self.rest = self.quoted(quoted, &mut field)?;
-        }
-        let end = self.rest.find([',', '\n']).unwrap_or(self.rest.len());
-        let plain = &self.rest[..end];
-        let separator = self.rest.as_bytes().get(end);
-        self.rest = &self.rest[(end + 1).min(self.rest.len())..];
-        if separator == Some(&b',') {
-            field.push_str(plain);
-            return Ok((field, false));
-        }
-        self.line += 1;
-        field.push_str(plain.strip_suffix('\r').unwrap_or(plain));
-        Ok((field, true))
-    }
-
-    /// Takes a quoted field up to its closing quote; `""` stands for one quote.
-    fn quoted<'a>(&mut self, mut rest: &'a str, field: &mut String) -> Result<&'a str, RecordError> {
-        let line = self.line;
-        loop {
-            let Some(end) = rest.find('"') else { return Err(RecordError::OpenQuote { line }) };
-            field.push_str(&rest[..end]);
-            self.line += rest[..end].matches('\n').count();
-            rest = &rest[end + 1..];
-            match rest.strip_prefix('"') {
-                Some(after) => {
-                    field.push('"');
-                    rest = after;
-                }
-                None => return Ok(rest),
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -173,8 +106,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        assert_eq!(parse_record(b"a,,\n\"b,,\n"), Err(RecordError::OpenQuote { line: 2 }));
-        assert_eq!(parse_record(b"\xff,,\n"), Err(RecordError::Encoding));
+        assert_eq!(parse_record(b"a,,\n\"b,,\n"), Err(RecordError::Syntax(RecordSyntaxError::OpenQuote { line: 2 })));
+        assert_eq!(parse_record(b"\xff,,\n"), Err(RecordError::Syntax(RecordSyntaxError::Encoding)));
         assert!(matches!(parse_record(b"a,,many\n"), Err(RecordError::Size { .. })));
     }
 

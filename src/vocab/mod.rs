@@ -4,6 +4,7 @@ mod core_metadata;
 mod diagnostic;
 mod gpu;
 mod platform;
+mod record_rows;
 mod sha256;
 mod tag;
 mod variant;
@@ -15,6 +16,7 @@ pub use gpu::{CodeTarget, ComputeCapability, CudaVersion, DriverVersion, ParseGp
 pub use pep440_rs::{Version, VersionSpecifiers};
 pub use pep508_rs::{ExtraName, PackageName};
 pub use platform::{Arch, GlibcVersion, Os, ParsePlatformError, PlatformTag};
+pub use record_rows::{RecordFields, RecordRows, RecordSyntaxError};
 pub use sha256::{ParseSha256Error, Sha256};
 pub use tag::{ParseTagError, Tag};
 pub use url::Url;

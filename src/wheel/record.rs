@@ -7,7 +7,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::str::FromStr;
 
-use crate::vocab::Sha256;
+use crate::vocab::{RecordFields, RecordRows, RecordSyntaxError, Sha256};
 
 /// A RECORD file, its rows in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,17 +82,26 @@ pub enum RecordError {
     Hash(String),
 }
 
+impl From<RecordSyntaxError> for RecordError {
+    fn from(error: RecordSyntaxError) -> Self {
+        match error {
+            RecordSyntaxError::Encoding => Self::Invalid { line: 1, reason: "it is not UTF-8" },
+            RecordSyntaxError::OpenQuote { line } => Self::Invalid { line, reason: "a quote is not closed" },
+        }
+    }
+}
+
 impl Record {
-    /// Parses the file; a CSV with `,` and `"`.
+    /// Parses the file; only empty lines are passed over.
     pub fn parse(bytes: &[u8]) -> Result<Self, RecordError> {
-        let text = str::from_utf8(bytes).map_err(|_| RecordError::Invalid { line: 1, reason: "it is not UTF-8" })?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut rows = Vec::new();
-        for (index, line) in text.lines().enumerate() {
-            if line.is_empty() {
+        for row in RecordRows::of(bytes)? {
+            let row = row?;
+            if row.count == 1 && row.fields[0].is_empty() {
                 continue;
             }
-            rows.push(RecordRow::parse(line).map_err(|reason| RecordError::Invalid { line: index + 1, reason })?);
+            let line = row.line;
+            rows.push(RecordRow::judge(row).map_err(|reason| RecordError::Invalid { line, reason })?);
         }
         Ok(Self { rows })
     }
@@ -140,12 +149,15 @@ impl Record {
 }
 
 impl RecordRow {
-    fn parse(line: &str) -> Result<Self, &'static str> {
-        let mut fields = split(line)?.into_iter();
-        let (Some(path), hash, size, None) = (fields.next(), fields.next(), fields.next(), fields.next()) else {
+    fn judge(row: RecordFields) -> Result<Self, &'static str> {
+        let RecordFields { fields: [path, hash, size], count, exact, .. } = row;
+        if count > 3 {
             return Err("it has more than three fields");
-        };
-        let text = |field: Option<String>| field.filter(|text| !text.is_empty());
+        }
+        if !exact || path.contains('\n') {
+            return Err("its fields cannot be told apart");
+        }
+        let text = |field: String| Some(field).filter(|text| !text.is_empty());
         Ok(Self {
             path,
             hash: text(hash).map(|hash| hash.parse()).transpose()?,
@@ -226,43 +238,6 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// The fields of a line of CSV; a field in quotes may hold commas and doubled quotes.
-fn split(line: &str) -> Result<Vec<String>, &'static str> {
-    let mut fields = Vec::with_capacity(3);
-    let mut rest = line;
-    loop {
-        let (field, after) = if let Some(quoted) = rest.strip_prefix('"') {
-            unquote(quoted)?
-        } else {
-            let end = rest.find(',').unwrap_or(rest.len());
-            (rest[..end].to_owned(), &rest[end..])
-        };
-        fields.push(field);
-        match after.strip_prefix(',') {
-            Some(next) if fields.len() < 8 => rest = next,
-            None if after.is_empty() => return Ok(fields),
-            _ => return Err("its fields cannot be told apart"),
-        }
-    }
-}
-
-fn unquote(quoted: &str) -> Result<(String, &str), &'static str> {
-    let mut field = String::new();
-    let mut rest = quoted;
-    loop {
-        let end = rest.find('"').ok_or("a quote is not closed")?;
-        field.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(next) => {
-                field.push('"');
-                rest = next;
-            }
-            None => return Ok((field, rest)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_is_no_row_is_an_error() {
-        for bad in ["a,md5=x,1", "a,sha256=short,1", "a,,1,2", "\"a,,", "a,,-1", "\"a\"b,,"] {
+        for bad in ["a,md5=x,1", "a,sha256=short,1", "a,,1,2", "\"a,,", "a,,-1", "\"a\"b,,", "\"a\nb\",,"] {
             assert!(matches!(Record::parse(bad.as_bytes()), Err(RecordError::Invalid { line: 1, .. })), "{bad}");
         }
         assert!(Record::parse(b"\xff").is_err());
