@@ -16,7 +16,7 @@ use crate::vocab::ExitStatus;
 
 /// What the check found.
 pub(super) enum Outcome {
-    /// It was not asked for, or nothing of torch changed.
+    /// It was not asked for, or there was nothing to check.
     NotChecked,
     /// torch was used in a child Python.
     Live { report: Box<LiveReport>, verdict: Verdict },
@@ -24,14 +24,25 @@ pub(super) enum Outcome {
     Static { report: Box<LoadReport>, milliseconds: u128 },
 }
 
-/// Checks `environment`, which was changed; with `gpu_expected` it is the GPU that must compute.
+/// What the check is held against.
+pub(super) struct Expected {
+    /// torch is in the environment.
+    pub torch: bool,
+    /// It is the GPU that must compute.
+    pub gpu: bool,
+}
+
+/// Checks `environment`, whose libraries were changed.
 pub(super) fn run(
     session: &Session,
     how: Check,
     environment: &Environment,
     target: &Target,
-    gpu_expected: bool,
+    expected: &Expected,
 ) -> Result<Outcome, Error> {
+    if !expected.torch {
+        return Ok(Outcome::NotChecked);
+    }
     match how {
         Check::None => Ok(Outcome::NotChecked),
         Check::Static => {
@@ -49,7 +60,7 @@ pub(super) fn run(
             let request = LiveRequest { visible, ..LiveRequest::new(&environment.interpreter.executable) };
             let report = loader::check_live(&request, &session.host, &bars)?;
             bars.clear();
-            let verdict = report.verdict(gpu_expected);
+            let verdict = report.verdict(expected.gpu);
             Ok(Outcome::Live { report: Box::new(report), verdict })
         }
     }
@@ -73,7 +84,7 @@ impl Outcome {
     /// The last lines of the answer.
     pub fn answer(&self, output: Output) {
         match self {
-            Self::NotChecked | Self::Live { verdict: Verdict::NoTorch, .. } => {}
+            Self::NotChecked => {}
             Self::Live { report, verdict } => {
                 for note in &report.notes {
                     output.detail(note);
@@ -86,10 +97,15 @@ impl Outcome {
                 for note in &report.notes {
                     output.detail(note);
                 }
+                let count = report.libraries.len();
                 let mut problems = report.problems().peekable();
-                if problems.peek().is_none() {
-                    let count = report.libraries.len();
-                    output.answer(&format!("the loader will find all of torch's {count} libraries (modelled in {milliseconds} ms; nothing was run)"));
+                if count == 0 {
+                    let why = report.notes.first().map_or("the environment has no torch", String::as_str);
+                    output.answer(&format!("not checked: {why}"));
+                } else if problems.peek().is_none() {
+                    output.answer(&format!(
+                        "the loader will find all of torch's {count} libraries (modelled in {milliseconds} ms; nothing was run)"
+                    ));
                 }
                 for problem in problems {
                     output.answer(&problem.to_string());
@@ -102,7 +118,8 @@ impl Outcome {
     pub fn exit_status(&self) -> ExitStatus {
         let good = match self {
             Self::NotChecked => true,
-            Self::Live { verdict, .. } => verdict.is_good(),
+            // torch was just installed: a Python that does not find it is broken.
+            Self::Live { verdict, .. } => verdict.is_good() && *verdict != Verdict::NoTorch,
             Self::Static { report, .. } => report.problems().next().is_none(),
         };
         if good { ExitStatus::Done } else { ExitStatus::Unhealthy }

@@ -47,6 +47,9 @@ pub(super) enum CommandError {
     /// Code `host.working-directory`, exit 30.
     #[error("the working directory cannot be read")]
     WorkingDirectory(#[source] std::io::Error),
+    /// Code `interrupted`, exit 130.
+    #[error("interrupted; the environment is as it was, and what was fetched is kept for the next run")]
+    Interrupted,
     /// Code `internal.document`, exit 70.
     #[error("the manual page cannot be rendered")]
     Document(#[source] std::io::Error),
@@ -64,6 +67,7 @@ impl Diagnostic for CommandError {
             Self::NoRoom { .. } => "install.no-room",
             Self::NoCacheFolder => "cache.no-folder",
             Self::WorkingDirectory(_) => "host.working-directory",
+            Self::Interrupted => "interrupted",
             Self::Document(_) => "internal.document",
         }
     }
@@ -72,6 +76,7 @@ impl Diagnostic for CommandError {
         match self {
             Self::Unhashed(_) => ExitStatus::Refused,
             Self::NoRoom { .. } | Self::NoCacheFolder | Self::WorkingDirectory(_) => ExitStatus::FileSystem,
+            Self::Interrupted => ExitStatus::Interrupted,
             Self::Document(_) => ExitStatus::Bug,
             _ => ExitStatus::Usage,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::check::{self, Outcome};
+use super::check::{self, Expected, Outcome};
 use super::error::CommandError;
 use super::room;
 use super::session::Session;
@@ -38,6 +38,7 @@ pub(super) fn run(session: &Session, args: &InstallArgs) -> Result<ExitStatus, E
         session.output.say(note);
     }
     if let (Some(environment), false) = (target.place.environment(), args.dry_run) {
+        let _changing = session.changing();
         match install::recover(&environment.root, &session.interrupted, &Bars::new(session.output))? {
             Recovered::Nothing => {}
             Recovered::RolledBack => session.output.say("an interrupted installation has been rolled back"),
@@ -103,8 +104,11 @@ impl Run<'_> {
         for warning in client.take_warnings() {
             self.session.output.warn(&warning);
         }
-        let gpu_expected = self.expects_gpu(&resolution);
-        let outcome = check::run(self.session, self.args.check, &environment, &self.target, gpu_expected)?;
+        let expected = Expected {
+            torch: resolution.torch.is_some() && changes_libraries(&plan),
+            gpu: self.expects_gpu(&resolution),
+        };
+        let outcome = check::run(self.session, self.args.check, &environment, &self.target, &expected)?;
         Ok(self.answer(&view, &environment, &outcome))
     }
 
@@ -152,6 +156,7 @@ impl Run<'_> {
             ObtainOptions { interrupted: Arc::clone(&self.session.interrupted), ..ObtainOptions::default() };
         options.fetch.twins = self.twin_hosts();
         let unpacked = wheel::obtain(&wheels, client, cache, &options, bars)?;
+        let _changing = self.session.changing();
         let environment = self.environment()?;
         let options = ApplyOptions { link_mode: self.link_mode, interrupted: Arc::clone(&self.session.interrupted) };
         let applied = install::apply(plan, &unpacked, &environment.scheme, &options, bars);
@@ -295,6 +300,12 @@ fn nothing_to_do(
         output.answer(&format!("{}nothing to do", torch.unwrap_or_default()));
     }
     ExitStatus::Done
+}
+
+/// Whether a wheel with native code comes, or anything goes.
+fn changes_libraries(plan: &Plan) -> bool {
+    let native = |wheel: &LockedWheel| wheel.file_name.platform_tags().iter().any(|tag| tag != "any");
+    plan.wheels().any(native) || plan.removed().next().is_some()
 }
 
 fn refuse_without_hash(required: bool, plan: &Plan) -> Result<(), Error> {

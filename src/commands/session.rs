@@ -11,7 +11,7 @@ use crate::cli::{Color, GlobalArgs};
 use crate::error::Error;
 use crate::host::Host;
 use crate::http;
-use crate::report::Output;
+use crate::report::{self, Output};
 use crate::variables;
 use crate::vocab::ExitStatus;
 
@@ -20,8 +20,9 @@ pub(super) struct Session {
     pub host: Host,
     pub output: Output,
     pub offline: bool,
-    /// Set by Ctrl-C: what runs stops at its next safe point and rolls back.
+    /// Set by Ctrl-C while an environment is changed: the change stops at its next safe point and is rolled back.
     pub interrupted: Arc<AtomicBool>,
+    changing: Arc<AtomicBool>,
     cache_dir: Option<PathBuf>,
 }
 
@@ -36,7 +37,7 @@ impl Session {
         let output = super::output(&global, &host);
         let offline = global.offline || host.variable(variables::OFFLINE).is_some();
         let cache_dir = global.cache_dir.map(|dir| host.absolute(&dir)).or_else(|| default_cache_dir(&host));
-        Self { host, output, offline, interrupted: Arc::default(), cache_dir }
+        Self { host, output, offline, interrupted: Arc::default(), changing: Arc::default(), cache_dir }
     }
 
     /// The folder of everything kept between runs.
@@ -59,17 +60,34 @@ impl Session {
         Ok(http::Client::new(&self.host, options)?)
     }
 
-    /// From now on Ctrl-C and SIGTERM ask for a rollback; a second one ends the process at once.
+    /// From now on Ctrl-C and SIGTERM end the process with 130: at once where there is nothing to take back, else after
+    /// the rollback. A second one ends it at once wherever it is; the next run then rolls back.
     pub fn catch_interrupts(&self) {
-        let interrupted = Arc::clone(&self.interrupted);
+        let (interrupted, changing, output) = (Arc::clone(&self.interrupted), Arc::clone(&self.changing), self.output);
         let caught = ctrlc::set_handler(move || {
-            if interrupted.swap(true, Ordering::SeqCst) {
+            if interrupted.swap(true, Ordering::SeqCst) || !changing.load(Ordering::SeqCst) {
+                report::failure(output, &CommandError::Interrupted.into());
                 std::process::exit(i32::from(ExitStatus::Interrupted as u8));
             }
         });
         if let Err(error) = caught {
             self.output.detail(&format!("Ctrl-C cannot be caught: {error}"));
         }
+    }
+
+    /// An environment is being changed as long as the guard lives.
+    pub fn changing(&self) -> Changing<'_> {
+        self.changing.store(true, Ordering::SeqCst);
+        Changing(&self.changing)
+    }
+}
+
+/// An environment is being changed.
+pub(super) struct Changing<'a>(&'a AtomicBool);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 

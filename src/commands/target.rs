@@ -80,8 +80,7 @@ pub(super) fn settle(
         refuse_foreign(&machine, &here)?;
     }
     let stated = args.facts.is_some() || args.driver.is_some() || !args.gpu.is_empty();
-    let numbers = |text: &String| text.split(',').map(|number| number.trim().parse().ok()).collect();
-    let visible = args.visible.as_ref().and_then(numbers);
+    let visible = visible(args);
     Ok(Target { machine, place, stated, visible })
 }
 
@@ -138,7 +137,19 @@ fn facts(
         python_version: args.python_version.as_deref().map(str::parse).transpose()?,
         platform: args.platform.as_deref().map(str::parse).transpose().map_err(CommandError::Platform)?,
     };
-    Ok(machine.overridden(&overrides, manifests)?)
+    let mut machine = machine.overridden(&overrides, manifests)?;
+    // Detection has applied it to the cards of this machine already.
+    if let (Some(visible), Some(gpus)) = (visible(args), &mut machine.gpus)
+        && (args.facts.is_some() || !args.gpu.is_empty())
+    {
+        gpus.retain(|gpu| visible.contains(&gpu.index));
+    }
+    Ok(machine)
+}
+
+/// The numbers of `--visible`; `None` where it names cards otherwise, or is not given.
+fn visible(args: &MachineArgs) -> Option<Vec<u32>> {
+    args.visible.as_ref()?.split(',').map(|number| number.trim().parse().ok()).collect()
 }
 
 /// The Python of the environment there is, else the one a new environment would get.

@@ -23,22 +23,31 @@ pub(super) fn of_plan(
         let host = wheel.url.host_str().unwrap_or("this machine");
         format!("no index states a hash of {}: it is trusted as far as the connection to {host} is", wheel.file_name)
     }));
-    for step in &plan.steps {
-        let mut step = step_view(step);
-        let url = step.url.clone().filter(|_| step.size.is_none());
-        if let Some(url) = url {
-            step.size = client.size(&url).ok().flatten();
-            if step.size.is_none() {
-                view.warnings.push(format!("no one says how large {} {} is", step.name, step.version));
-            }
-        }
-        view.steps.push(step);
-    }
+    view.steps = plan.steps.iter().map(step_view).collect();
+    ask_sizes(plan, client, &mut view);
     let cached = |step: &&StepView| step.sha256.is_some_and(|sha256| cache.holds(&sha256));
     let fetched = view.steps.iter().filter(|step| step.url.is_some() && !cached(step));
     view.download_bytes = fetched.filter_map(|step| step.size).sum();
     view.disk_bytes = unpacked.iter().map(|unpacked| unpacked.bytes.as_ref().ok()).sum();
     view
+}
+
+/// Asks the hosts, all at once, for the sizes that no index states.
+fn ask_sizes(plan: &Plan, client: &Client, view: &mut PlanView) {
+    let unsized_wheels: Vec<&LockedWheel> = plan.wheels().filter(|wheel| wheel.size.is_none()).collect();
+    let sizes: Vec<Option<u64>> = std::thread::scope(|scope| {
+        let ask = |wheel: &LockedWheel| client.size(&wheel.url).ok().flatten();
+        let asked: Vec<_> = unsized_wheels.iter().map(|wheel| scope.spawn(move || ask(wheel))).collect();
+        asked.into_iter().map(|thread| thread.join().ok().flatten()).collect()
+    });
+    for (wheel, size) in unsized_wheels.into_iter().zip(sizes) {
+        if size.is_none() {
+            view.warnings.push(format!("no one says how large {} is", wheel.title()));
+        }
+        if let Some(step) = view.steps.iter_mut().find(|step| step.name == wheel.name && step.url.is_some()) {
+            step.size = size;
+        }
+    }
 }
 
 /// What a wheel that comes takes on disk.
