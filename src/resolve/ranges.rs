@@ -33,6 +33,8 @@ pub fn of_specifier(specifier: &VersionSpecifier) -> Ranges<Version> {
         Operator::GreaterThanEqual => Ranges::higher_than(version.clone()),
         Operator::LessThanEqual => Ranges::strictly_lower_than(after_labels(version)),
         Operator::LessThan if version.any_prerelease() => Ranges::strictly_lower_than(version.clone()),
+        // `<1.0.post1` lets 1.0 in, and of 1.0.post1 not even its development releases.
+        Operator::LessThan if version.is_post() => Ranges::strictly_lower_than(version.clone().with_dev(Some(0))),
         // `<1.0` does not let 1.0's own pre-releases in.
         Operator::LessThan => Ranges::strictly_lower_than(version.clone().with_min(Some(0))),
         Operator::GreaterThan if version.dev().is_some() || version.post().is_some() => {
@@ -202,6 +204,13 @@ mod tests {
         assert_eq!(display(&set("!=2.9.1")), "<2.9.1 or >=2.9.1.post0.dev0");
     }
 
+    #[test]
+    fn a_release_is_below_its_own_post_release() {
+        let below = set("<0.2.0.post0");
+        assert!(below.contains(&"0.2.0".parse().unwrap()));
+        assert!(!below.contains(&"0.2.0.post0.dev0".parse().unwrap()));
+    }
+
     fn version() -> impl Strategy<Value = String> {
         let pre = prop_oneof![Just(String::new()), "(a|b|rc)[0-2]"];
         let post = prop_oneof![Just(String::new()), "\\.post[0-2]"];
@@ -212,6 +221,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
         /// `pep440_rs` judges one version at a time, with code of its own.
         #[test]
         fn sets_agree_with_contains(candidate in version(), bound in version(), operator in "==|!=|<=|>=|<|>|~=") {
