@@ -34,18 +34,22 @@ impl Error {
         self.0.explanation()
     }
 
-    /// The messages of its causes, nearest first; a cause whose words the message already holds is left out.
+    /// Why, in at most two messages: the nearest cause, and the one at the root; none whose words were said already.
     pub fn causes(&self) -> Vec<String> {
-        let mut said = self.0.to_string();
-        let mut causes = Vec::new();
+        let mut chain = Vec::new();
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            let message = error.to_string();
+            chain.push(error.to_string());
+            cause = error.source();
+        }
+        let root = if chain.len() > 1 { chain.pop() } else { None };
+        let mut said = self.0.to_string();
+        let mut causes = Vec::new();
+        for message in chain.into_iter().take(1).chain(root) {
             if !said.contains(&message) {
                 said.push_str(&message);
                 causes.push(message);
             }
-            cause = error.source();
         }
         causes
     }

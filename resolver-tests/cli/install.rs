@@ -5,7 +5,7 @@ use std::process::Command;
 use super::support::server::{Fault, Server, Site, Times};
 use super::support::site::{Layout, Ran, Workplace, dependency, file_path, python_tag, torch, tree};
 use super::support::stubs::{StubCard, can_compile, nvml};
-use super::support::wheels::BuiltWheel;
+use super::support::wheels::{BuiltWheel, WheelBuilder};
 
 const INSTALL: [&str; 3] = ["install", "--check", "none"];
 
@@ -147,6 +147,29 @@ fn a_card_that_appears_gets_the_build_that_serves_it() {
     let ran = with_card(&INSTALL);
     assert!(ran.assert_status(0).stderr.contains("2.9.1+cpu → 2.9.1+cu126"), "{}", ran.stderr);
     assert!(with_card(&INSTALL).assert_status(0).stdout.contains("nothing to do"));
+}
+
+#[test]
+fn what_is_built_for_torch_moves_with_it() {
+    let Some(tag) = python_tag() else { return };
+    let vision = |version: &str, torch: &str| {
+        let requirement = format!("torch=={torch}");
+        WheelBuilder::new("torchvision", version)
+            .tag(&tag)
+            .requires(&requirement)
+            .file("torchvision/__init__.py", "")
+            .build()
+    };
+    let layout = Layout::default()
+        .torch("cpu", vec![torch("2.9.0+cpu", &tag, 1000), torch("2.9.1+cpu", &tag, 1000)])
+        .torch("cpu", vec![vision("0.24.0+cpu", "2.9.0"), vision("0.24.1+cpu", "2.9.1")])
+        .simple(vec![dependency()]);
+    let Some(place) = Workplace::new(layout.site()) else { return };
+    place.run(&["install", "torch==2.9.0", "torchvision", "--check", "none"]).assert_status(0);
+    let plan = place.run(&["install", "torch==2.9.1", "--dry-run", "--json"]);
+    assert_eq!(titles(plan.assert_status(0), "replace"), ["torch 2.9.1+cpu", "torchvision 0.24.1+cpu"]);
+    let upgrade = place.run(&["install", "--upgrade", "demo-dependency", "--check", "none"]);
+    assert!(upgrade.assert_status(0).stdout.contains("nothing to do"), "{upgrade:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::support::server::Site;
 use super::support::site::{Ran, Workplace};
+use super::support::skipped;
 
 fn workplace() -> Option<Workplace> {
     Workplace::new(Site::new())
@@ -54,6 +55,20 @@ fn settings_that_make_no_sense_are_named() {
     }
     assert!(!place.venv().exists());
     assert!(place.server.requests().is_empty(), "nothing was asked of an index");
+}
+
+#[test]
+fn an_answer_that_is_lost_is_30() {
+    let Some(place) = workplace() else { return };
+    let Ok(full) = fs_err::OpenOptions::new().write(true).open("/dev/full") else { return skipped("no /dev/full") };
+    let ran = Ran::of(&place.command(&["version"]).stdout(full.into_file()).output().unwrap());
+    assert!(ran.assert_status(30).stderr.contains("stdout"), "{ran:?}");
+}
+
+#[test]
+fn an_environment_that_was_named_must_be_there() {
+    let Some(place) = workplace() else { return };
+    place.run(&["detect", "--venv", "nowhere"]).assert_status(40);
 }
 
 #[test]

@@ -92,6 +92,9 @@ impl Outcome {
                 let opened = report.opened;
                 let seconds = report.seconds;
                 output.answer(&format!("{verdict} (checked live in {seconds:.1} s, {opened} libraries opened)"));
+                if self.exit_status() != ExitStatus::Done {
+                    output.hint("`torchfix install -v` says more; if the environment was damaged, remove it and install again: every wheel is in the cache");
+                }
             }
             Self::Static { report, milliseconds } => {
                 for note in &report.notes {

@@ -47,6 +47,9 @@ pub(super) enum CommandError {
     /// Code `host.working-directory`, exit 30.
     #[error("the working directory cannot be read")]
     WorkingDirectory(#[source] std::io::Error),
+    /// Code `output.lost`, exit 30.
+    #[error("the answer could not be written to stdout")]
+    AnswerLost,
     /// Code `interrupted`, exit 130.
     #[error("interrupted; the environment is as it was, and what was fetched is kept for the next run")]
     Interrupted,
@@ -67,6 +70,7 @@ impl Diagnostic for CommandError {
             Self::NoRoom { .. } => "install.no-room",
             Self::NoCacheFolder => "cache.no-folder",
             Self::WorkingDirectory(_) => "host.working-directory",
+            Self::AnswerLost => "output.lost",
             Self::Interrupted => "interrupted",
             Self::Document(_) => "internal.document",
         }
@@ -75,7 +79,9 @@ impl Diagnostic for CommandError {
     fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Unhashed(_) => ExitStatus::Refused,
-            Self::NoRoom { .. } | Self::NoCacheFolder | Self::WorkingDirectory(_) => ExitStatus::FileSystem,
+            Self::NoRoom { .. } | Self::NoCacheFolder | Self::WorkingDirectory(_) | Self::AnswerLost => {
+                ExitStatus::FileSystem
+            }
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Document(_) => ExitStatus::Bug,
             _ => ExitStatus::Usage,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use pep508_rs::MarkerTree;
 use serde_json::json;
 
 use super::check::{self, Expected, Outcome};
@@ -13,6 +14,7 @@ use super::target::{self, Place, Target};
 use super::view::{self, Unpacked};
 use crate::catalog::Manifests;
 use crate::catalog::index::IndexClient;
+use crate::catalog::manifest::FamilyMember;
 use crate::cli::{InstallArgs, LinkModeArg};
 use crate::error::Error;
 use crate::http::{Client, TwinHosts};
@@ -24,7 +26,7 @@ use crate::request::{Defaults, Request, Settled};
 use crate::resolve::{self, InstalledPin, Resolution, Satisfied};
 use crate::variables;
 use crate::venv::{self, CreateOptions, Environment};
-use crate::vocab::{ExitStatus, PackageName};
+use crate::vocab::{ExitStatus, PackageName, Requirement};
 use crate::wheel::{self, Cache, ObtainOptions};
 
 /// Runs the command.
@@ -53,6 +55,7 @@ pub(super) fn run(session: &Session, args: &InstallArgs) -> Result<ExitStatus, E
     if let Some(reason) = reason {
         session.output.detail(&format!("what is installed does not do: {reason}"));
     }
+    let request = Request { requirements: with_family(request.requirements, &manifests, &installed), ..request };
     let run = Run { session, args, manifests: &manifests, request, link_mode, target };
     run.change(&installed)
 }
@@ -77,6 +80,10 @@ impl Run<'_> {
         let indexes = IndexClient::new(Arc::clone(&client), Some(self.session.cache_dir()?), self.twin_hosts());
         let resolution = self.resolve(&client, &indexes, installed, &bars)?;
         let plan = self.plan(&resolution, installed)?;
+        if plan.is_empty() {
+            bars.clear();
+            return Ok(nothing_to_do(self.session, self.args, self.manifests, &self.target, installed));
+        }
         let cache = Cache::open(self.session.cache_dir()?)?;
         let unpacked = view::unpacked(&plan, &cache, &indexes);
         let view = view::of_plan(&plan, &resolution, &cache, &client, &unpacked);
@@ -216,6 +223,30 @@ fn settle(session: &Session, args: &InstallArgs, manifests: &Manifests) -> Resul
     };
     let lookup = |name: &str| session.host.text_variable(name).map(str::to_owned);
     Ok(Request::settle(args, session.host.working_directory(), &lookup, &defaults)?)
+}
+
+/// What is asked for, and with torch what is installed of its family: built against one torch, it moves along with it.
+fn with_family(
+    mut requirements: Vec<Requirement>,
+    manifests: &Manifests,
+    installed: &[InstalledState],
+) -> Vec<Requirement> {
+    let built_for_torch = |name: &PackageName| manifests.family_member(name) == Some(FamilyMember::BuiltForTorch);
+    if !requirements.iter().any(|requirement| built_for_torch(&requirement.name)) {
+        return requirements;
+    }
+    for name in installed.iter().map(|state| &state.distribution.name) {
+        if built_for_torch(name) && requirements.iter().all(|requirement| requirement.name != *name) {
+            requirements.push(Requirement {
+                name: name.clone(),
+                extras: Vec::new(),
+                version_or_url: None,
+                marker: MarkerTree::TRUE,
+                origin: None,
+            });
+        }
+    }
+    requirements
 }
 
 /// The flag, else the variable, else whatever works.

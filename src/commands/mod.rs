@@ -41,7 +41,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     let session = Session::new(cli.global, host);
     match dispatch(&session, cli.command) {
-        Ok(status) => status,
+        Ok(status) if report::answer_arrived() => status,
+        Ok(_) => {
+            report::failure(Output { json: false, ..session.output }, &CommandError::AnswerLost.into());
+            ExitStatus::FileSystem
+        }
         Err(error) => {
             report::failure(session.output, &error);
             error.exit_status()

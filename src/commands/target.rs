@@ -70,7 +70,7 @@ pub(super) fn settle(
     writes: bool,
 ) -> Result<Target, Error> {
     let elsewhere = states_python(args) && !writes && environment.venv.is_none();
-    let place = if elsewhere { Place::Elsewhere } else { place(session, environment)? };
+    let place = if elsewhere { Place::Elsewhere } else { place(session, environment, true)? };
     let machine = facts(session, manifests, args, place.interpreter())?;
     if writes
         && states_python(args)
@@ -100,7 +100,7 @@ pub(super) fn machine(
             Ok(interpreter) => Some(interpreter),
             Err(error) if named => return Err(error),
             Err(error) => {
-                session.output.detail(&format!("no facts of a Python: {error}"));
+                session.output.warn(&format!("no facts of a Python: {error}"));
                 None
             }
         }
@@ -154,7 +154,8 @@ fn visible(args: &MachineArgs) -> Option<Vec<u32>> {
 
 /// The Python of the environment there is, else the one a new environment would get.
 fn interpreter(session: &Session, args: &EnvironmentArgs) -> Result<Interpreter, Error> {
-    let place = place(session, args)?;
+    // A named environment must be there; without one the Python that a new one would get has facts as well.
+    let place = place(session, args, args.venv.is_none())?;
     match place {
         Place::Existing(environment) => Ok(environment.interpreter),
         Place::New { base, .. } => Ok(*base),
@@ -162,10 +163,10 @@ fn interpreter(session: &Session, args: &EnvironmentArgs) -> Result<Interpreter,
     }
 }
 
-fn place(session: &Session, args: &EnvironmentArgs) -> Result<Place, Error> {
+fn place(session: &Session, args: &EnvironmentArgs, create: bool) -> Result<Place, Error> {
     let cache = session.cache_dir()?;
     let request = args.python.as_deref().map(str::parse::<PythonRequest>).transpose()?;
-    match venv::find(&session.host, args.venv.as_deref(), true)? {
+    match venv::find(&session.host, args.venv.as_deref(), create)? {
         Found::Existing(root) => {
             let environment = Environment::open(&session.host, &root, cache)?;
             if let Some(request) = &request {

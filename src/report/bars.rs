@@ -158,6 +158,10 @@ impl Reporter for Bars {
             spinner.enable_steady_tick(Duration::from_millis(120));
             state.spinner = Some(spinner);
         } else {
+            let received = self.received.swap(0, Ordering::Relaxed);
+            if self.plain() && state.last_line.take().is_some() {
+                eprint_line(&format!("downloaded {}", bytes(received)));
+            }
             self.output.detail(what);
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::output::{BOLD, CYAN, DIM, Output, RED, eprint_line};
+use super::output::{BOLD, DIM, Output, RED, eprint_line};
 use crate::error::Error;
 
 /// Tells the error: on stderr what is wrong, why, and what to do; with JSON one error object on stdout as well.
@@ -19,7 +19,7 @@ pub fn failure(output: Output, error: &Error) {
         eprint_line(&format!("  {line}"));
     }
     for hint in error.hints() {
-        eprint_line(&format!("{CYAN}hint:{CYAN:#} {hint}"));
+        output.hint(&hint);
     }
 }
 

@@ -11,6 +11,6 @@ mod units;
 pub use bars::Bars;
 pub use failure::failure;
 pub use machine::machine_lines;
-pub use output::{Output, Verbosity};
+pub use output::{Output, Verbosity, answer_arrived};
 pub use plan::{Action, PlanView, StepView};
 pub use units::bytes;

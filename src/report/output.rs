@@ -1,6 +1,7 @@
 //! Where answers and talk go.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 
@@ -34,15 +35,14 @@ pub(super) const RED: Style = AnsiColor::Red.on_default().bold();
 pub(super) const CYAN: Style = AnsiColor::Cyan.on_default();
 
 impl Output {
-    /// A line of the answer. Errors of a closed pipe are the reader's wish and end nothing.
+    /// A line of the answer.
     pub fn answer(&self, text: &str) {
-        let _ = writeln!(anstream::stdout().lock(), "{text}");
+        note_lost(writeln!(anstream::stdout().lock(), "{text}"));
     }
 
     /// Bytes of the answer as they are: a completion script, a manual page.
     pub fn answer_bytes(&self, bytes: &[u8]) {
-        let mut stdout = std::io::stdout().lock();
-        let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        note_lost(io::stdout().lock().write_all(bytes));
     }
 
     /// The answer as JSON, one object on one line a program can read.
@@ -64,10 +64,31 @@ impl Output {
         }
     }
 
+    /// What the user can do.
+    pub fn hint(&self, text: &str) {
+        eprint_line(&format!("{CYAN}hint:{CYAN:#} {text}"));
+    }
+
     /// A warning; said even when quiet.
     pub fn warn(&self, text: &str) {
         eprint_line(&format!("{YELLOW}warning:{YELLOW:#} {text}"));
     }
+}
+
+/// Whether a part of the answer could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+fn note_lost(written: io::Result<()>) {
+    // A closed pipe is the reader's wish.
+    if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        LOST.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether all of the answer reached stdout: false where a disk is full, true where a reader left early.
+pub fn answer_arrived() -> bool {
+    note_lost(io::stdout().flush());
+    !LOST.load(Ordering::Relaxed)
 }
 
 pub(super) fn eprint_line(text: &str) {

@@ -99,7 +99,7 @@ impl Request {
         for path in &args.constraint_files {
             listed.read(&folder.join(path), true)?;
         }
-        if listed.requirements.is_empty() {
+        if args.requirements.is_empty() && args.requirement_files.is_empty() {
             listed.requirements.push(parse_requirement("torch", folder)?);
         }
         if args.seed {
@@ -294,6 +294,11 @@ mod tests {
         assert_eq!(request.requirements[0].to_string(), "torch");
         assert_eq!(request.indexes.default.as_str(), "https://pypi.example/simple");
         assert!(!request.indexes.torch_is_mirror);
+    }
+
+    #[test]
+    fn a_file_that_lists_nothing_asks_for_nothing() {
+        assert!(settle(&["-r", "/dev/null"], &[]).unwrap().request.requirements.is_empty());
     }
 
     #[test]
