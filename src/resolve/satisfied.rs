@@ -13,7 +13,7 @@ use crate::catalog::Manifests;
 use crate::catalog::manifest::FamilyMember;
 use crate::machine::{Machine, markers_of};
 use crate::request::{Request, VariantChoice};
-use crate::vocab::{ExtraName, PackageName, Requirement, Version};
+use crate::vocab::{ExtraName, PackageName, Requirement, Variant, Version};
 
 /// Whether what is installed already satisfies the request on this machine.
 ///
@@ -154,17 +154,37 @@ fn serves(
             Err(unfit) => return Err(format!("torch {version} {unfit}")),
         }
     }
-    same_line(manifests, version, needed)
+    same_line(manifests, &judge, torch, variant.as_ref(), needed)
 }
 
-fn same_line(manifests: &Manifests, torch: &Version, needed: &Needed) -> Result<(), String> {
+/// Whether everything that is built for one torch is built for this one.
+///
+/// What carries no label comes from the default index, whose builds are all for the variant of its torch.
+fn same_line(
+    manifests: &Manifests,
+    judge: &Judge,
+    torch: &InstalledDistribution,
+    variant: Option<&Variant>,
+    needed: &Needed,
+) -> Result<(), String> {
+    let release = torch.metadata.version.clone().without_local();
+    let default = || default_variant(manifests, judge, &release);
     for distribution in needed.values() {
         let metadata = &distribution.metadata;
-        let built = manifests.family_member(&metadata.name) == Some(FamilyMember::BuiltForTorch);
-        if let (true, Some(own), Some(torch_label)) = (built, variant_of(&metadata.version), variant_of(torch))
-            && own != torch_label
+        if manifests.family_member(&metadata.name) != Some(FamilyMember::BuiltForTorch) {
+            continue;
+        }
+        let told = variant_of(&metadata.version).or_else(|| distribution.variant.clone());
+        // Two without a label are of one index, whatever it builds for.
+        let unlabelled = told.is_none() && !torch.metadata.version.is_local();
+        let own = if unlabelled { variant.cloned() } else { told.or_else(default) };
+        if let (Some(own), Some(variant)) = (own, variant)
+            && own != *variant
         {
-            return Err(format!("{} {} is not built for torch {torch}", metadata.name, metadata.version));
+            let (name, version, torch) = (&metadata.name, &metadata.version, &torch.metadata.version);
+            return Err(format!(
+                "{name} {version} is built for {own}, and not for torch {torch}, which is for {variant}"
+            ));
         }
     }
     Ok(())
@@ -263,7 +283,23 @@ mod tests {
     #[test]
     fn one_line_for_the_family() {
         let bare = machine(None, None);
-        let texts = [("torch 2.9.1+cpu", ""), ("torchvision 0.24.1+cu126", "torch==2.9.1")];
-        assert!(judge(&bare, &["torchvision"], &texts).unwrap_err().contains("not built for torch"));
+        let pair = |torch: &str, torchvision: &str| {
+            let texts = [(torch, ""), (torchvision, "torch==2.9.1")];
+            judge(&bare, &["torchvision"], &texts)
+        };
+        let refused = pair("torch 2.9.1+cpu", "torchvision 0.24.1+cu126").unwrap_err();
+        assert!(
+            refused.contains("torchvision 0.24.1+cu126 is built for cu126, and not for torch 2.9.1+cpu"),
+            "{refused}"
+        );
+        // PyPI's builds carry no label, and those for Linux are for cu128.
+        assert!(pair("torch 2.9.1", "torchvision 0.24.1+cpu").is_err());
+        assert!(pair("torch 2.9.1+cpu", "torchvision 0.24.1").is_err());
+        assert_eq!(pair("torch 2.9.1", "torchvision 0.24.1+cu128"), Ok(()));
+        assert_eq!(pair("torch 2.9.1+cu128", "torchvision 0.24.1"), Ok(()));
+        assert_eq!(pair("torch 2.9.1", "torchvision 0.24.1"), Ok(()));
+        // Of a release that nobody knows of nothing is held against what goes with it.
+        let unknown = [("torch 1.0.7", ""), ("torchvision 0.2.7+cpu", "torch==1.0.7")];
+        assert_eq!(judge(&bare, &["torchvision"], &unknown), Ok(()));
     }
 }
