@@ -285,7 +285,10 @@ fn satisfied(target: &Target, request: &Request, manifests: &Manifests, installe
             Some(resolve::InstalledDistribution {
                 metadata: state.metadata.clone()?,
                 variant: None,
-                direct_url: state.distribution.direct_url().and_then(|direct| direct.url.parse().ok()),
+                archive: state.distribution.direct_url().and_then(|direct| {
+                    let sha256 = direct.archive_info.and_then(|archive| archive.hashes.get("sha256")?.parse().ok());
+                    Some(resolve::InstalledArchive { url: direct.url.parse().ok()?, sha256 })
+                }),
             })
         })
         .collect();

@@ -17,7 +17,9 @@ mod ways_out;
 
 pub use error::ResolveError;
 pub use fit::{Assumed, CudaPreference, Fit, Judge, Unfit};
-pub use resolution::{InstalledDistribution, InstalledPin, RejectedBuild, Resolution, Satisfied, TorchChoice};
+pub use resolution::{
+    InstalledArchive, InstalledDistribution, InstalledPin, RejectedBuild, Resolution, Satisfied, TorchChoice,
+};
 pub use satisfied::{installed_torch, satisfied};
 pub use solve::resolve;
 

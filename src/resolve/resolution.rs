@@ -1,8 +1,9 @@
 //! What the solver answers.
 
+use super::Unfit;
+use super::asked::without_credentials;
 use crate::lock::LockedWheel;
-use crate::resolve::Unfit;
-use crate::vocab::{CoreMetadata, CudaVersion, PackageName, Variant, Version};
+use crate::vocab::{CoreMetadata, CudaVersion, PackageName, Sha256, Url, Variant, Version};
 
 /// One consistent set of wheels, and why these.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,8 +60,31 @@ pub struct InstalledDistribution {
     pub metadata: CoreMetadata,
     /// What it was built for where its version does not say: from `torch/version.py`, or a lock.
     pub variant: Option<Variant>,
-    /// The URL it was installed from, when a URL was asked for (`direct_url.json`).
-    pub direct_url: Option<crate::vocab::Url>,
+    /// The archive it was installed from, when a URL was asked for (`direct_url.json`).
+    pub archive: Option<InstalledArchive>,
+}
+
+/// The archive that a distribution was installed from, by URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstalledArchive {
+    /// Its URL.
+    pub url: Url,
+    /// What it hashed to, where that was written down.
+    pub sha256: Option<Sha256>,
+}
+
+impl InstalledArchive {
+    /// Whether it is the archive at `url`, and hashes to `sha256` where that is asked.
+    ///
+    /// Credentials say who asks and not for what: they are left out, and never written down.
+    pub fn is(&self, url: &Url, sha256: Option<Sha256>) -> bool {
+        let place = |url: &Url| {
+            let mut url = url.clone();
+            url.set_fragment(None);
+            without_credentials(&url)
+        };
+        place(&self.url) == place(url) && (sha256.is_none() || sha256 == self.sha256)
+    }
 }
 
 /// Whether an environment has what is asked for.

@@ -99,15 +99,16 @@ impl<'a> Closure<'a> {
         let version = &distribution.metadata.version;
         let wanted = match &requirement.version_or_url {
             Some(VersionOrUrl::VersionSpecifier(specifiers)) => ranges::of_specifiers(specifiers).contains(version),
-            Some(VersionOrUrl::Url(url)) => {
-                let mut url = url.clone();
-                url.set_fragment(None);
-                distribution.direct_url.as_ref() == Some(&url) || !self.asked.direct.contains_key(name)
-            }
-            None => true,
+            Some(VersionOrUrl::Url(_)) | None => true,
         };
+        let archive = distribution.archive.as_ref();
+        let from_there = self
+            .asked
+            .direct
+            .get(name)
+            .is_none_or(|wanted| archive.is_some_and(|archive| archive.is(&wanted.url, wanted.sha256)));
         let allowed = self.asked.constraint(name).is_none_or(|constraint| constraint.contains(version));
-        if wanted && allowed {
+        if wanted && from_there && allowed {
             Ok((name, requirement.extras.clone()))
         } else {
             Err(format!("{name} {version} is installed, another is wanted: {why}"))
@@ -193,6 +194,7 @@ fn same_line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resolve::InstalledArchive;
     use crate::vocab::CoreMetadata;
 
     fn machine(gpu: Option<&str>, driver: Option<&str>) -> Machine {
@@ -230,7 +232,7 @@ mod tests {
                 .filter(|line| !line.is_empty())
                 .fold(String::new(), |text, line| text + "Requires-Dist: " + &line.replace(" if ", "; ") + "\n");
             let metadata = CoreMetadata::parse(format!("Name: {name}\nVersion: {version}\n{requires}").as_bytes());
-            InstalledDistribution { metadata: metadata.unwrap(), variant: None, direct_url: None }
+            InstalledDistribution { metadata: metadata.unwrap(), variant: None, archive: None }
         };
         texts.iter().map(of).collect()
     }
@@ -251,6 +253,32 @@ mod tests {
         assert!(judge(&bare, &["torch"], &[torch, ("sympy 1.12", "")]).unwrap_err().contains("another is wanted"));
         assert!(judge(&bare, &["torch>=2.10"], &[torch, ("sympy 1.14", "")]).is_err());
         assert_eq!(judge(&bare, &["torch==2.9.1"], &[torch, ("sympy 1.14", "")]), Ok(()));
+    }
+
+    #[test]
+    fn an_archive_is_known_by_its_url_and_hash() {
+        let bare = machine(None, None);
+        let hash = |digit: &str| digit.repeat(64);
+        let mut six = installed(&[("six 1.17.0", "")]);
+        let url = "https://host.example/six-1.17.0-py2.py3-none-any.whl";
+        let mut ask = |asked: &str, archive: Option<(&str, Option<&str>)>| {
+            six[0].archive = archive.map(|(url, sha256)| InstalledArchive {
+                url: url.parse().unwrap(),
+                sha256: sha256.map(|digit| hash(digit).parse().unwrap()),
+            });
+            satisfied(&bare, &request(&[asked]), Manifests::embedded(), &six) == Satisfied::Yes
+        };
+        let plain = format!("six @ {url}");
+        assert!(ask(&plain, Some((url, None))) && !ask(&plain, None));
+        assert!(!ask(&plain, Some(("https://other.example/six-1.17.0-py2.py3-none-any.whl", None))));
+        // Credentials are not part of what is asked for, whichever of the two has them.
+        let secret = url.replace("https://", "https://user:password@");
+        assert!(ask(&format!("six @ {secret}"), Some((url, None))));
+        assert!(ask(&plain, Some((&secret, None))));
+        // A hash is.
+        let hashed = format!("{plain}#sha256={}", hash("a"));
+        assert!(ask(&hashed, Some((url, Some("a")))) && ask(&plain, Some((url, Some("a")))));
+        assert!(!ask(&hashed, Some((url, Some("b")))) && !ask(&hashed, Some((url, None))));
     }
 
     #[test]
