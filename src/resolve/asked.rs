@@ -20,6 +20,7 @@ pub struct Asked {
     /// Whether newer versions are looked for.
     pub upgrade: bool,
     constraints: HashMap<PackageName, Ranges<Version>>,
+    spellings: HashMap<PackageName, Vec<String>>,
     all_pre_releases: bool,
     pre_releases: HashSet<PackageName>,
 }
@@ -37,6 +38,7 @@ impl Asked {
             direct: HashMap::new(),
             upgrade: request.upgrade,
             constraints: HashMap::new(),
+            spellings: HashMap::new(),
             all_pre_releases: request.pre_releases,
             pre_releases: HashSet::new(),
         };
@@ -57,6 +59,7 @@ impl Asked {
             if let Some(VersionOrUrl::VersionSpecifier(specifiers)) = &constraint.version_or_url {
                 let set = asked.constraints.entry(constraint.name.clone()).or_insert_with(Ranges::full);
                 *set = set.intersection(&ranges::of_specifiers(specifiers));
+                asked.spellings.entry(constraint.name.clone()).or_default().extend(ranges::spellings(specifiers));
             }
         }
         asked.requirements = requirements;
@@ -66,6 +69,11 @@ impl Asked {
     /// What constraints leave of a distribution's versions.
     pub fn constraint(&self, name: &PackageName) -> Option<&Ranges<Version>> {
         self.constraints.get(name)
+    }
+
+    /// How constraints want a distribution's version to be written.
+    pub fn spellings(&self, name: &PackageName) -> &[String] {
+        self.spellings.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Whether pre-releases of a distribution may be chosen.

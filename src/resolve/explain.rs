@@ -153,7 +153,7 @@ impl<P: Pages> Provider<'_, P> {
                 None
             }
             Fact::Needs { package: ResolverPackage::Request, needs, set, .. } => {
-                Some(format!("the request is for {}", ranges::named(needs, set)))
+                Some(format!("the request is for {}", named(needs, set)))
             }
             Fact::Needs { package, versions, needs, set } if needs.is_fact() => {
                 let have = self.fact(needs).map_or("none".to_owned(), |have| have.to_string());
@@ -164,12 +164,22 @@ impl<P: Pages> Provider<'_, P> {
                 ))
             }
             Fact::Needs { package, versions, needs, set } => {
-                Some(format!("{} needs {}", self.versions(package, versions), ranges::named(needs, set)))
+                Some(format!("{} needs {}", self.versions(package, versions), named(needs, set)))
             }
             Fact::Unusable { package, versions, reason } => {
                 Some(format!("{} {reason}", self.versions(package, versions)))
             }
             Fact::None { package, .. } if package.is_fact() => None,
+            Fact::None { package: ResolverPackage::Spelled(name, spelling), set } => {
+                let project = self.projects.read(name);
+                let same = project.as_ref().and_then(|project| project.versions.keys().find(|same| set.contains(same)));
+                match same.map(ToString::to_string) {
+                    Some(other) if other != *spelling => {
+                        Some(format!("there is no {name}==={spelling}; it is written {other}"))
+                    }
+                    _ => self.none(name, set),
+                }
+            }
             Fact::None { package, set } => self.none(package.distribution()?, set),
         }
     }
@@ -223,6 +233,14 @@ impl<P: Pages> Provider<'_, P> {
             [one, other] => format!("{package} {one} or {other}"),
             [first, .., last] => format!("{package} {first} to {last}"),
         }
+    }
+}
+
+/// A package with a set of its versions; one that is spelled says its version itself.
+fn named(package: &ResolverPackage, set: &Set) -> String {
+    match package {
+        ResolverPackage::Spelled(..) => package.to_string(),
+        _ => ranges::named(package, set),
     }
 }
 

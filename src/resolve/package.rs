@@ -26,13 +26,17 @@ pub enum ResolverPackage {
     Distribution(PackageName),
     /// A distribution with one of its extras: the same version of it, and what the extra adds.
     Extra(PackageName, ExtraName),
+    /// A distribution whose version is written in just this way, as `===` asks.
+    Spelled(PackageName, String),
 }
 
 impl ResolverPackage {
     /// The distribution it stands for, when it does.
     pub fn distribution(&self) -> Option<&PackageName> {
         match self {
-            ResolverPackage::Distribution(name) | ResolverPackage::Extra(name, _) => Some(name),
+            ResolverPackage::Distribution(name)
+            | ResolverPackage::Extra(name, _)
+            | ResolverPackage::Spelled(name, _) => Some(name),
             _ => None,
         }
     }
@@ -56,6 +60,7 @@ impl fmt::Display for ResolverPackage {
             ResolverPackage::Gpu { title, .. } => write!(f, "compute capability of {title}"),
             ResolverPackage::Distribution(name) => write!(f, "{name}"),
             ResolverPackage::Extra(name, extra) => write!(f, "{name}[{extra}]"),
+            ResolverPackage::Spelled(name, version) => write!(f, "{name}==={version}"),
         }
     }
 }

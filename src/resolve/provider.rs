@@ -125,7 +125,7 @@ impl<'a, P: Pages> Provider<'a, P> {
                 let capability = gpu.compute_capability?;
                 Some(Version::new([u64::from(capability.major), u64::from(capability.minor)]))
             }
-            ResolverPackage::Distribution(_) | ResolverPackage::Extra(..) => None,
+            ResolverPackage::Distribution(_) | ResolverPackage::Extra(..) | ResolverPackage::Spelled(..) => None,
         }
     }
 
@@ -198,6 +198,13 @@ impl<'a, P: Pages> Provider<'a, P> {
             self.asked.constraint(&requirement.name).map_or(set.clone(), |constraint| set.intersection(constraint));
         for extra in &requirement.extras {
             narrow(into, ResolverPackage::Extra(requirement.name.clone(), extra.clone()), &set);
+        }
+        let own = match &requirement.version_or_url {
+            Some(VersionOrUrl::VersionSpecifier(specifiers)) => ranges::spellings(specifiers).collect(),
+            Some(VersionOrUrl::Url(_)) | None => Vec::new(),
+        };
+        for spelling in own.iter().chain(self.asked.spellings(&requirement.name)) {
+            narrow(into, ResolverPackage::Spelled(requirement.name.clone(), spelling.clone()), &set);
         }
         narrow(into, ResolverPackage::Distribution(requirement.name.clone()), &set);
     }
@@ -412,6 +419,9 @@ impl<P: Pages> DependencyProvider for Provider<'_, P> {
                 Some(version) if set.contains(version) => Ok(Some(version.clone())),
                 _ => self.choose(name, set),
             },
+            ResolverPackage::Spelled(name, spelling) => {
+                Ok(self.choose(name, set)?.filter(|version| version.to_string() == *spelling))
+            }
             fact => Ok(self.fact(fact).filter(|have| set.contains(have))),
         }
     }
@@ -425,6 +435,10 @@ impl<P: Pages> DependencyProvider for Provider<'_, P> {
             ResolverPackage::Request => Ok(self.request()),
             ResolverPackage::Distribution(name) | ResolverPackage::Extra(name, _) => {
                 self.dependencies(package, name, version)?
+            }
+            ResolverPackage::Spelled(name, _) => {
+                let same = (ResolverPackage::Distribution(name.clone()), Ranges::singleton(version.clone()));
+                Ok(Constraints::from([same]))
             }
             _ => Ok(Constraints::default()),
         };

@@ -15,13 +15,29 @@ pub fn of_specifiers(specifiers: &VersionSpecifiers) -> Ranges<Version> {
     specifiers.iter().fold(Ranges::full(), |set, specifier| set.intersection(&of_specifier(specifier)))
 }
 
-/// The versions that satisfy one specifier.
+/// Whether a version satisfies all specifiers, down to the letter where one asks so.
+pub fn satisfies(version: &Version, specifiers: &VersionSpecifiers) -> bool {
+    let text = version.to_string();
+    of_specifiers(specifiers).contains(version) && spellings(specifiers).all(|spelling| spelling == text)
+}
+
+/// The versions that `===` asks for letter by letter.
+///
+/// A set cannot tell 1.17 from 1.17.0, which are one version, but `===1.17` can: it compares text.
+pub fn spellings(specifiers: &VersionSpecifiers) -> impl Iterator<Item = String> {
+    let literal = specifiers.iter().filter(|specifier| *specifier.operator() == Operator::ExactEqual);
+    literal.map(|specifier| specifier.version().to_string())
+}
+
+/// The versions that satisfy one specifier; of `===` see [`spellings`] as well.
 ///
 /// <https://packaging.python.org/en/latest/specifications/version-specifiers/>
 pub fn of_specifier(specifier: &VersionSpecifier) -> Ranges<Version> {
     let version = specifier.version();
     match specifier.operator() {
-        Operator::Equal | Operator::ExactEqual => exactly(version),
+        Operator::Equal => exactly(version),
+        // Text has no labels to stand for.
+        Operator::ExactEqual => Ranges::singleton(version.clone()),
         Operator::NotEqual => exactly(version).complement(),
         Operator::EqualStar => prefix(version.release(), version.epoch()),
         Operator::NotEqualStar => prefix(version.release(), version.epoch()).complement(),
@@ -103,7 +119,7 @@ fn segment(lower: &Bound<Version>, upper: &Bound<Version>) -> String {
     if let (Bound::Included(low), Bound::Included(high)) = (lower, upper)
         && low == high
     {
-        return format!("=={low}");
+        return if low.is_local() { format!("=={low}") } else { format!("==={low}") };
     }
     let low = match lower {
         Bound::Included(version) => Some(format!(">={}", plain(version))),
@@ -185,6 +201,16 @@ mod tests {
     }
 
     #[test]
+    fn three_equal_signs_compare_text() {
+        let satisfied =
+            |specifiers: &str, version: &str| satisfies(&version.parse().unwrap(), &specifiers.parse().unwrap());
+        assert!(satisfied("===2.9.1", "2.9.1") && !satisfied("===2.9.1", "2.9.1+cu126"));
+        assert!(satisfied("===2.9.1+cu126", "2.9.1+cu126") && !satisfied("===2.9.1+cu126", "2.9.1"));
+        assert!(satisfied("===1.17", "1.17") && !satisfied("===1.17", "1.17.0"));
+        assert!(satisfied("==1.17", "1.17.0") && !satisfied("===1.17, <1", "1.17"));
+    }
+
+    #[test]
     fn series_and_neighbours() {
         assert!(holds("~=3.8.0", "3.8.4") && !holds("~=3.8.0", "3.9.0") && !holds("~=3.8.0", "3.9.0.dev1"));
         assert!(holds("==2.9.*", "2.9.1+cu126") && holds("==2.9.*", "2.9.0.dev1") && !holds("==2.9.*", "2.10.0"));
@@ -198,7 +224,7 @@ mod tests {
         assert_eq!(pinned(&set("==2.9.1")).map(|version| version.to_string()).as_deref(), Some("2.9.1"));
         assert_eq!(pinned(&set("==2.9.1+cu126")).map(|version| version.to_string()).as_deref(), Some("2.9.1+cu126"));
         assert_eq!(pinned(&set(">=2.9.1")), None);
-        for text in ["==2.9.1", ">=2.6, <3", "<=2.9.1", ">2", "==2.9.1+cu126", "<3"] {
+        for text in ["==2.9.1", ">=2.6, <3", "<=2.9.1", ">2", "==2.9.1+cu126", "===2.9.1", "<3"] {
             assert_eq!(display(&set(text)), text);
         }
         assert_eq!(display(&set("!=2.9.1")), "<2.9.1 or >=2.9.1.post0.dev0");

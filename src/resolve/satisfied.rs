@@ -98,7 +98,7 @@ impl<'a> Closure<'a> {
         };
         let version = &distribution.metadata.version;
         let wanted = match &requirement.version_or_url {
-            Some(VersionOrUrl::VersionSpecifier(specifiers)) => ranges::of_specifiers(specifiers).contains(version),
+            Some(VersionOrUrl::VersionSpecifier(specifiers)) => ranges::satisfies(version, specifiers),
             Some(VersionOrUrl::Url(_)) | None => true,
         };
         let archive = distribution.archive.as_ref();
@@ -107,7 +107,8 @@ impl<'a> Closure<'a> {
             .direct
             .get(name)
             .is_none_or(|wanted| archive.is_some_and(|archive| archive.is(&wanted.url, wanted.sha256)));
-        let allowed = self.asked.constraint(name).is_none_or(|constraint| constraint.contains(version));
+        let spelled = self.asked.spellings(name).iter().all(|spelling| *spelling == version.to_string());
+        let allowed = spelled && self.asked.constraint(name).is_none_or(|constraint| constraint.contains(version));
         if wanted && from_there && allowed {
             Ok((name, requirement.extras.clone()))
         } else {
@@ -118,7 +119,7 @@ impl<'a> Closure<'a> {
     fn python(&self, distribution: &InstalledDistribution) -> Result<(), String> {
         let metadata = &distribution.metadata;
         match (&metadata.requires_python, &self.machine.python) {
-            (Some(specifiers), Some(python)) if !ranges::of_specifiers(specifiers).contains(&python.version) => {
+            (Some(specifiers), Some(python)) if !ranges::satisfies(&python.version, specifiers) => {
                 Err(format!("{} {} is not for Python {}", metadata.name, metadata.version, python.version))
             }
             _ => Ok(()),
@@ -253,6 +254,9 @@ mod tests {
         assert!(judge(&bare, &["torch"], &[torch, ("sympy 1.12", "")]).unwrap_err().contains("another is wanted"));
         assert!(judge(&bare, &["torch>=2.10"], &[torch, ("sympy 1.14", "")]).is_err());
         assert_eq!(judge(&bare, &["torch==2.9.1"], &[torch, ("sympy 1.14", "")]), Ok(()));
+        assert!(judge(&bare, &["torch===2.9.1"], &[torch, ("sympy 1.14", "")]).is_err());
+        assert!(judge(&bare, &["sympy===1.14.0"], &[("sympy 1.14", "")]).is_err());
+        assert_eq!(judge(&bare, &["sympy===1.14"], &[("sympy 1.14", "")]), Ok(()));
     }
 
     #[test]
