@@ -12,7 +12,7 @@ use torchfix::install::{Applied, ApplyOptions, InstallError, InstalledState, Pla
 use torchfix::lock::LockedWheel;
 use torchfix::machine::Interpreter;
 use torchfix::progress::Reporter;
-use torchfix::venv::{CreateOptions, Environment, Scheme, create, list, parse_record};
+use torchfix::venv::{CreateOptions, Created, Environment, Scheme, create, list, parse_record};
 use torchfix::vocab::Sha256;
 use torchfix::wheel::{UnpackedFile, UnpackedWheel};
 
@@ -53,7 +53,10 @@ impl TestEnvironment {
     /// A new environment at `root`.
     pub fn on(folder: tempfile::TempDir, root: &Path) -> Option<Self> {
         let cache = folder.path().join("pythons");
-        create(root, &real_python(&cache)?, &CreateOptions::default()).unwrap();
+        match create(root, &real_python(&cache)?, &CreateOptions::default()).unwrap() {
+            Created::New(new) => new.keep(),
+            Created::AlreadyThere => panic!("{} is there already", root.display()),
+        }
         let environment = Environment::open(&host(), root, &cache).unwrap();
         Some(Self { scheme: environment.scheme.clone(), environment, folder })
     }

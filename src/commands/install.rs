@@ -25,7 +25,7 @@ use crate::report::{Bars, PlanView};
 use crate::request::{Defaults, Request, Settled};
 use crate::resolve::{self, InstalledPin, Resolution, Satisfied};
 use crate::variables;
-use crate::venv::{self, CreateOptions, Environment};
+use crate::venv::{self, CreateOptions, Created, Environment, NewEnvironment};
 use crate::vocab::{ExitStatus, PackageName, Requirement};
 use crate::wheel::{self, Cache, ObtainOptions};
 
@@ -164,23 +164,33 @@ impl Run<'_> {
         options.fetch.twins = self.twin_hosts();
         let unpacked = wheel::obtain(&wheels, client, cache, &options, bars)?;
         let _changing = self.session.changing();
-        let environment = self.environment()?;
+        // A new environment goes again unless what it was made for comes into it.
+        let (environment, new) = self.environment()?;
         let options = ApplyOptions { link_mode: self.link_mode, interrupted: Arc::clone(&self.session.interrupted) };
         let applied = install::apply(plan, &unpacked, &environment.scheme, &options, bars);
         bars.clear();
         applied?;
+        if let Some(new) = new {
+            new.keep();
+        }
         Ok(environment)
     }
 
     /// The environment that is there, or a new one: made only now, when everything that goes into it is at hand.
-    fn environment(&self) -> Result<Environment, Error> {
+    fn environment(&self) -> Result<(Environment, Option<NewEnvironment>), Error> {
         match &self.target.place {
-            Place::Existing(environment) => Ok(environment.as_ref().clone()),
+            Place::Existing(environment) => Ok((environment.as_ref().clone(), None)),
             Place::New { root, base } => {
                 let working_directory = Some(self.session.host.working_directory().to_owned());
-                venv::create(root, base, &CreateOptions { working_directory, ..CreateOptions::default() })?;
-                self.session.output.say(&format!("made the environment {}", root.display()));
-                Ok(Environment::open(&self.session.host, root, self.session.cache_dir()?)?)
+                let options = CreateOptions { working_directory, ..CreateOptions::default() };
+                let new = match venv::create(root, base, &options)? {
+                    Created::New(new) => Some(new),
+                    Created::AlreadyThere => None,
+                };
+                if new.is_some() {
+                    self.session.output.say(&format!("made the environment {}", root.display()));
+                }
+                Ok((Environment::open(&self.session.host, root, self.session.cache_dir()?)?, new))
             }
             Place::Elsewhere => unreachable!("only a dry run has no place"),
         }

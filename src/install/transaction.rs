@@ -15,6 +15,7 @@ use super::files::{Disk, Files};
 use super::lock_file::LockFile;
 use super::moves::Moves;
 use crate::progress::Reporter;
+use crate::venv::{LOCK_NAME, OWN_FOLDER};
 
 /// What an interrupted change left, and became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,11 +128,11 @@ struct Places {
 
 impl Places {
     fn of(root: &Path) -> Self {
-        let home = root.join(".torchfix");
+        let home = root.join(OWN_FOLDER);
         let folder = home.join("transaction");
         Self {
             root: root.to_owned(),
-            lock: home.join("lock"),
+            lock: home.join(LOCK_NAME),
             new: folder.join("new"),
             old: folder.join("old"),
             stray: folder.join("stray"),

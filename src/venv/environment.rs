@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{BasePython, CreateOptions, Flavour, Installed, Scheme, VenvError, create_for, list};
+use super::{BasePython, CreateOptions, Created, Flavour, Installed, Scheme, VenvError, create_for, list};
 use crate::host::Host;
 use crate::machine::Interpreter;
 
@@ -80,7 +80,7 @@ impl Environment {
 }
 
 /// Makes a new environment at `root` for this Python; see [`create_for`].
-pub fn create(root: &Path, interpreter: &Interpreter, options: &CreateOptions) -> Result<(), VenvError> {
+pub fn create(root: &Path, interpreter: &Interpreter, options: &CreateOptions) -> Result<Created, VenvError> {
     let base = BasePython {
         executable: interpreter.base_executable.clone(),
         version: interpreter.version.to_string(),
