@@ -9,6 +9,7 @@ TITLES = {
     "limited": "cold install, 30 MB/s a connection",
     "warm": "new environment, full cache",
     "noop": "nothing to do",
+    "solve": "a plan, pages cached",
 }
 COLOURS = {"torchfix": "#ee4c2c", "uv": "#8a63d2", "pip": "#7f8c99"}
 
