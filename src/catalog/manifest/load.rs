@@ -92,7 +92,7 @@ impl Manifests {
                 let file = EMBEDDED.iter().find(|(file, _)| *file == name);
                 Ok(file.map_or_else(String::new, |(_, text)| (*text).to_owned()))
             };
-            Self::parse(Path::new("manifests"), text).expect("the embedded manifests are valid")
+            Self::from_texts(Path::new("manifests"), text).expect("the embedded manifests are valid")
         })
     }
 
@@ -102,7 +102,7 @@ impl Manifests {
             let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
             return Err(ManifestError::Unreadable { path: folder.to_owned(), source });
         }
-        Self::parse(folder, |name| match fs_err::read_to_string(folder.join(name)) {
+        Self::from_texts(folder, |name| match fs_err::read_to_string(folder.join(name)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(EMBEDDED
                 .iter()
                 .find(|(file, _)| *file == name)
@@ -111,7 +111,10 @@ impl Manifests {
         })
     }
 
-    fn parse(folder: &Path, text: impl Fn(&str) -> std::io::Result<String>) -> Result<Self, ManifestError> {
+    /// Manifests of these texts, by file name; errors name the files as if they lay in `folder`.
+    ///
+    /// Their form and their sources are held against what they must be, not yet what they say.
+    pub fn from_texts(folder: &Path, text: impl Fn(&str) -> std::io::Result<String>) -> Result<Self, ManifestError> {
         let read = |name: &str| {
             let path = folder.join(name);
             match text(name) {
