@@ -8,7 +8,7 @@ impl HardwareTable for Manifests {
     fn gpu_by_pci_id(&self, pci_id: &str) -> Option<GpuModel> {
         let device = pci_id.to_ascii_lowercase();
         let device = device.strip_prefix("10de:")?;
-        self.gpus.gpu.iter().find(|row| row.pci.iter().any(|id| id == device)).map(model)
+        self.gpus().iter().find(|row| row.pci.iter().any(|id| id == device)).map(model)
     }
 
     /// One name may stand for several chips: the one NVIDIA's page lists wins, and a name whose cards differ is not known.
@@ -17,7 +17,7 @@ impl HardwareTable for Manifests {
         if wanted.is_empty() {
             return None;
         }
-        let rows: Vec<&GpuRow> = self.gpus.gpu.iter().filter(|row| plain(&row.name) == wanted).collect();
+        let rows: Vec<&GpuRow> = self.gpus().iter().filter(|row| plain(&row.name) == wanted).collect();
         let listed: Vec<&GpuRow> = rows.iter().copied().filter(|row| row.listed).collect();
         let candidates = if listed.is_empty() { rows } else { listed };
         let first = candidates.first()?;

@@ -1,12 +1,16 @@
 //! Manifests from the binary itself, or from a folder that replaces them.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
 
-use super::Manifests;
-use super::rows::{CubinFile, CudaFile, CudnnFile, GpuFile, IndexFile, SCHEMA, SourceTexts, TorchFile};
+use super::document::Document;
+use super::fault::Fault;
+use super::file::ManifestFile;
+use super::texts::{Subject, Texts};
+use super::{Manifests, check};
 use crate::vocab::{Diagnostic, ExitStatus};
 
 /// Manifests that cannot be used.
@@ -19,35 +23,15 @@ pub enum ManifestError {
         path: PathBuf,
         /// What the system said.
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Code `manifest.invalid`, exit 2.
-    #[error("{path}:{line}:{column}: {message}", path = path.display())]
+    #[error("{fault}")]
     Invalid {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-        /// What is wrong there, in one line.
-        message: String,
-    },
-    /// Code `manifest.schema`, exit 2.
-    #[error("the manifest `{path}` has schema {found}, this torchfix reads {SCHEMA}")]
-    Schema {
-        /// The file.
-        path: PathBuf,
-        /// The schema it states.
-        found: u32,
-    },
-    /// Code `manifest.source`, exit 2.
-    #[error("the manifest `{path}` names the source `{key}`, which its `[sources]` does not explain")]
-    UnknownSource {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: String,
+        /// The first that is wrong.
+        fault: Fault,
+        /// How much else is.
+        others: usize,
     },
 }
 
@@ -56,119 +40,91 @@ impl Diagnostic for ManifestError {
         match self {
             ManifestError::Unreadable { .. } => "manifest.unreadable",
             ManifestError::Invalid { .. } => "manifest.invalid",
-            ManifestError::Schema { .. } => "manifest.schema",
-            ManifestError::UnknownSource { .. } => "manifest.source",
         }
     }
 
     fn exit_status(&self) -> ExitStatus {
         match self {
             ManifestError::Unreadable { .. } => ExitStatus::FileSystem,
-            _ => ExitStatus::Usage,
+            ManifestError::Invalid { .. } => ExitStatus::Usage,
         }
     }
 
     fn hints(&self) -> Vec<String> {
-        vec!["leave out `--manifests` to use the facts that torchfix carries".to_owned()]
+        let mut hints = vec!["leave out `--manifests` to use the facts that torchfix carries".to_owned()];
+        if let ManifestError::Invalid { fault, others: 1.. } = self {
+            let folder = fault.file.parent().unwrap_or(Path::new(".")).display();
+            hints.insert(0, format!("`torchfix manifests check {folder}` lists everything that is wrong"));
+        }
+        hints
     }
 }
-
-const EMBEDDED: [(&str, &str); 6] = [
-    ("torch.toml", include_str!("../../../manifests/torch.toml")),
-    ("cuda.toml", include_str!("../../../manifests/cuda.toml")),
-    ("cubin.toml", include_str!("../../../manifests/cubin.toml")),
-    ("cudnn.toml", include_str!("../../../manifests/cudnn.toml")),
-    ("gpus.toml", include_str!("../../../manifests/gpus.toml")),
-    ("indexes.toml", include_str!("../../../manifests/indexes.toml")),
-];
 
 impl Manifests {
-    /// The manifests that torchfix was built with, parsed once a process.
-    #[allow(clippy::expect_used, clippy::missing_panics_doc, reason = "part of the build, and a test parses them")]
+    /// The manifests that torchfix was built with; each is read when it is first needed.
     pub fn embedded() -> &'static Manifests {
-        static PARSED: OnceLock<Manifests> = OnceLock::new();
-        PARSED.get_or_init(|| {
-            let text = |name: &str| {
-                let file = EMBEDDED.iter().find(|(file, _)| *file == name);
-                Ok(file.map_or_else(String::new, |(_, text)| (*text).to_owned()))
-            };
-            Self::from_texts(Path::new("manifests"), text).expect("the embedded manifests are valid")
-        })
-    }
-
-    /// The manifests in a folder; a file that is not there is taken from the embedded ones.
-    pub fn load(folder: &Path) -> Result<Manifests, ManifestError> {
-        if !folder.is_dir() {
-            let source = std::io::Error::from(std::io::ErrorKind::NotADirectory);
-            return Err(ManifestError::Unreadable { path: folder.to_owned(), source });
-        }
-        Self::from_texts(folder, |name| match fs_err::read_to_string(folder.join(name)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(EMBEDDED
-                .iter()
-                .find(|(file, _)| *file == name)
-                .map_or_else(String::new, |(_, text)| (*text).to_owned())),
-            read => read,
-        })
-    }
-
-    /// Manifests of these texts, by file name; errors name the files as if they lay in `folder`.
-    ///
-    /// Their form and their sources are held against what they must be, not yet what they say.
-    pub fn from_texts(folder: &Path, text: impl Fn(&str) -> std::io::Result<String>) -> Result<Self, ManifestError> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            match text(name) {
-                Ok(text) => Ok((path, text)),
-                Err(source) => Err(ManifestError::Unreadable { path, source }),
+        static CARRIED: OnceLock<Manifests> = OnceLock::new();
+        CARRIED.get_or_init(|| {
+            let texts = Texts::carried();
+            let text = |subject| texts.text(subject).text.clone();
+            Manifests {
+                torch: ManifestFile::unread(text(Subject::Torch)),
+                cuda: ManifestFile::unread(text(Subject::Cuda)),
+                cubin: ManifestFile::unread(text(Subject::Cubin)),
+                cudnn: ManifestFile::unread(text(Subject::Cudnn)),
+                gpus: ManifestFile::unread(text(Subject::Gpus)),
+                indexes: ManifestFile::unread(text(Subject::Indexes)),
             }
-        };
-        let torch: TorchFile = file(read("torch.toml")?, |file: &TorchFile| {
-            let builds = file.release.iter().flat_map(|release| &release.builds).map(|build| &build.source);
-            let keys = file.release.iter().map(|release| &release.source).chain(builds);
-            (file.schema, Some(&file.sources), keys.flatten().collect())
-        })?;
-        let cuda: CudaFile = file(read("cuda.toml")?, |file: &CudaFile| {
-            let keys = file.toolkit.iter().map(|row| &row.source).chain(file.family.iter().map(|row| &row.source));
-            let keys = keys.chain(file.branch.iter().map(|row| &row.source));
-            let keys = keys.chain(file.retired.iter().map(|row| &row.source));
-            (file.schema, Some(&file.sources), keys.flatten().collect())
-        })?;
-        let cubin: CubinFile = file(read("cubin.toml")?, |file: &CubinFile| {
-            (file.schema, Some(&file.sources), file.cubin.iter().flat_map(|row| &row.source).collect())
-        })?;
-        let cudnn: CudnnFile = file(read("cudnn.toml")?, |file: &CudnnFile| {
-            (file.schema, Some(&file.sources), file.floor.iter().flat_map(|row| &row.source).collect())
-        })?;
-        let gpus: GpuFile = file(read("gpus.toml")?, |file: &GpuFile| {
-            (file.schema, Some(&file.sources), file.gpu.iter().flat_map(|row| &row.source).collect())
-        })?;
-        let indexes: IndexFile = file(read("indexes.toml")?, |file: &IndexFile| (file.schema, None, Vec::new()))?;
-        Ok(Self { torch, cuda, cubin, cudnn, gpus, indexes })
+        })
+    }
+
+    /// The manifests in a folder, fully checked; a file that is not there is taken from the embedded ones.
+    pub fn load(folder: &Path) -> Result<Manifests, ManifestError> {
+        let texts = Texts::read(folder)?;
+        first(check::faults(&texts))?;
+        Self::of(&texts)
+    }
+
+    /// Manifests of these texts, by file name; one that is not found is taken from the embedded ones.
+    ///
+    /// Errors name the files as if they lay in `folder`. The texts are held against the form that manifests have, not
+    /// against each other and what else [`Manifests::load`] checks.
+    pub fn from_texts(folder: &Path, text: impl Fn(&str) -> io::Result<String>) -> Result<Self, ManifestError> {
+        Self::of(&Texts::of(folder, text)?)
+    }
+
+    fn of(texts: &Texts) -> Result<Self, ManifestError> {
+        let carried = Self::embedded();
+        Ok(Self {
+            torch: file(texts, Subject::Torch, &carried.torch)?,
+            cuda: file(texts, Subject::Cuda, &carried.cuda)?,
+            cubin: file(texts, Subject::Cubin, &carried.cubin)?,
+            cudnn: file(texts, Subject::Cudnn, &carried.cudnn)?,
+            gpus: file(texts, Subject::Gpus, &carried.gpus)?,
+            indexes: file(texts, Subject::Indexes, &carried.indexes)?,
+        })
     }
 }
 
-/// Parses one file and holds its schema and source keys against what they must be.
-fn file<T: DeserializeOwned>(
-    (path, text): (PathBuf, String),
-    facts: impl Fn(&T) -> (u32, Option<&SourceTexts>, Vec<&String>),
-) -> Result<T, ManifestError> {
-    let parsed: T = toml::from_str(&text).map_err(|error| {
-        let offset = error.span().map_or(0, |span| span.start).min(text.len());
-        let before = &text.as_bytes()[..offset];
-        let line = before.split(|byte| *byte == b'\n').count();
-        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-        let message = error.message().lines().next().unwrap_or_default().to_owned();
-        ManifestError::Invalid { path: path.clone(), line, column, message }
-    })?;
-    let (found, sources, keys) = facts(&parsed);
-    if found != SCHEMA {
-        return Err(ManifestError::Schema { path, found });
+fn file<T: DeserializeOwned + Clone>(
+    texts: &Texts,
+    subject: Subject,
+    carried: &ManifestFile<T>,
+) -> Result<ManifestFile<T>, ManifestError> {
+    let text = texts.text(subject);
+    if text.carried {
+        return Ok(carried.clone());
     }
-    let unknown = sources.and_then(|sources| keys.into_iter().find(|key| !sources.contains_key(*key)));
-    match unknown.cloned() {
-        Some(key) => Err(ManifestError::UnknownSource { path, key }),
-        None => Ok(parsed),
-    }
+    let mut document = Document::of(text);
+    let rows = document.rows();
+    check::unknown_sources(&mut document);
+    first(document.into_faults())?;
+    Ok(rows.map_or_else(|| carried.clone(), ManifestFile::of))
+}
+
+fn first(faults: Vec<Fault>) -> Result<(), ManifestError> {
+    let others = faults.len().saturating_sub(1);
+    faults.into_iter().next().map_or(Ok(()), |fault| Err(ManifestError::Invalid { fault, others }))
 }
 
 #[cfg(test)]
@@ -176,10 +132,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_files_are_valid() {
+    fn what_the_binary_carries_is_valid() {
+        let faults: Vec<String> = check::faults(&Texts::carried()).iter().map(ToString::to_string).collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
         let manifests = Manifests::embedded();
-        assert_eq!(manifests.releases().first().map(|release| release.version.to_string()).as_deref(), Some("2.6.0"));
-        assert!(manifests.releases().is_sorted_by_key(|release| release.version.clone()));
+        assert_eq!(manifests.releases().first().map(|release| release.version.to_string()).as_deref(), Some("1.11.0"));
+        assert!(manifests.gpus.rows().gpu.len() >= 660);
+        assert!(!manifests.torch.rows().rocm.is_empty() && !manifests.cubin.rows().cubin.is_empty());
+        assert!(!manifests.cudnn.rows().floor.is_empty() && !manifests.cuda.rows().toolkit.is_empty());
+        assert!(!manifests.indexes.rows().torch.channel.is_empty());
     }
 
     #[test]
@@ -187,23 +148,37 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs_err::write(
             folder.path().join("cudnn.toml"),
-            "schema = 1\nsources = {}\nfloor = [\n  { form = \"9\" },\n]\n",
+            "schema = 1\nfloor = [\n  { form = \"9\", capability = \"5.0\", source = [\"m\"] },\n]\nsources = { m = \"x\" }\n",
         )
         .unwrap();
         let error = Manifests::load(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("cudnn.toml:4:"), "{error}");
-        assert!(error.to_string().contains("form"), "{error}");
-        assert_eq!(error.code(), "manifest.invalid");
+        assert!(error.to_string().ends_with("cudnn.toml:3:5: `form` is no key here; did you mean `from`?"), "{error}");
+        assert_eq!((error.code(), error.exit_status()), ("manifest.invalid", ExitStatus::Usage));
     }
 
     #[test]
-    fn sources_must_be_explained_and_the_schema_known() {
+    fn a_folder_replaces_what_it_has() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |text: &str| fs_err::write(folder.path().join("cubin.toml"), text).unwrap();
-        write("schema = 1\nsources = {}\ncubin = [{ code = \"5.0\", source = [\"hearsay\"] }]\n");
-        assert!(matches!(Manifests::load(folder.path()), Err(ManifestError::UnknownSource { .. })));
-        write("schema = 9\nsources = {}\ncubin = []\n");
-        assert!(matches!(Manifests::load(folder.path()), Err(ManifestError::Schema { found: 9, .. })));
+        let text =
+            "schema = 1\nfloor = [{ from = \"9\", capability = \"8.0\", source = [\"m\"] }]\nsources = { m = \"x\" }";
+        fs_err::write(folder.path().join("cudnn.toml"), text).unwrap();
+        let manifests = Manifests::load(folder.path()).unwrap();
+        assert_eq!(manifests.cudnn_floor(&"9.1".parse().unwrap()).unwrap().to_string(), "8.0");
+        assert_eq!(manifests.releases().len(), Manifests::embedded().releases().len());
+    }
+
+    #[test]
+    fn texts_are_held_against_their_form_alone() {
+        let of = |text: &'static str| {
+            Manifests::from_texts(Path::new("x"), move |name| match name {
+                "cubin.toml" => Ok(text.to_owned()),
+                _ => Err(io::ErrorKind::NotFound.into()),
+            })
+        };
+        let hearsay = "schema = 1\nsources = {}\ncubin = [{ code = \"5.0\", source = [\"hearsay\"] }]\n";
+        assert!(of(hearsay).unwrap_err().to_string().contains("cubin.toml:3:"));
+        assert!(of("schema = 9\nsources = {}\ncubin = []\n").unwrap_err().to_string().contains("schema 9"));
+        assert!(of("schema = 1\nsources = {}\ncubin = []\n").is_ok());
     }
 
     #[test]

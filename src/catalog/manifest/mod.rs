@@ -1,28 +1,45 @@
 //! The facts about torch, CUDA, drivers and cards, read from `manifests/*.toml`.
 
+mod check;
+mod document;
+mod fault;
+mod file;
 mod gpus;
 mod load;
+mod nearest;
 mod rows;
+mod texts;
 
+pub use fault::Fault;
 pub use load::ManifestError;
 pub use rows::{
-    Branch, Build, Cubin, CudnnFloor, DefaultIndex, Family, FamilyNames, GpuRow, LastBranch, Platform, Release,
-    Retired, Toolkit, TorchIndex,
+    Branch, Build, Cubin, CudnnFloor, DefaultIndex, Extension, Family, FamilyNames, GpuRow, LastBranch, Limit,
+    Platform, PythonAbi, Release, Retired, RocmRow, Target, Toolkit, TorchChannel, TorchIndex,
 };
 
-use rows::{CubinFile, CudaFile, CudnnFile, GpuFile, IndexFile, TorchFile};
+use std::path::Path;
+
+use file::ManifestFile;
+use rows::{CubinFile, CudaFile, CudnnFile, GpuFile, IndexFile, SourceTexts, TorchFile};
+pub use texts::Subject;
+use texts::Texts;
 
 use crate::vocab::{ComputeCapability, CudaVersion, DriverVersion, Os, PackageName, Url, Variant, Version};
 
-/// All manifests together.
+/// All manifests together; each is read when it is first needed.
 #[derive(Debug, Clone)]
 pub struct Manifests {
-    torch: TorchFile,
-    cuda: CudaFile,
-    cubin: CubinFile,
-    cudnn: CudnnFile,
-    gpus: GpuFile,
-    indexes: IndexFile,
+    torch: ManifestFile<TorchFile>,
+    cuda: ManifestFile<CudaFile>,
+    cubin: ManifestFile<CubinFile>,
+    cudnn: ManifestFile<CudnnFile>,
+    gpus: ManifestFile<GpuFile>,
+    indexes: ManifestFile<IndexFile>,
+}
+
+/// Everything that is wrong in the manifests of a folder, or in those that torchfix carries.
+pub fn faults(folder: Option<&Path>) -> Result<Vec<Fault>, ManifestError> {
+    Ok(check::faults(&folder.map_or_else(|| Ok(Texts::carried()), Texts::read)?))
 }
 
 /// How a name belongs to torch's family.
@@ -35,20 +52,45 @@ pub enum FamilyMember {
 }
 
 impl Manifests {
+    /// What the keys of `source` stand for in one of the files.
+    pub fn sources(&self, subject: Subject) -> &SourceTexts {
+        match subject {
+            Subject::Torch => &self.torch.rows().sources,
+            Subject::Cuda => &self.cuda.rows().sources,
+            Subject::Cubin => &self.cubin.rows().sources,
+            Subject::Cudnn => &self.cudnn.rows().sources,
+            Subject::Gpus => &self.gpus.rows().sources,
+            Subject::Indexes => &self.indexes.rows().sources,
+        }
+    }
+
     /// The day the facts about torch were gathered.
     pub fn as_of(&self) -> &str {
-        &self.torch.as_of
+        &self.torch.rows().as_of
     }
 
     /// The releases of torch that are known, oldest first.
     pub fn releases(&self) -> &[Release] {
-        &self.torch.release
+        &self.torch.rows().release
     }
 
     /// The release of torch with this version; its local label does not count.
     pub fn release(&self, version: &Version) -> Option<&Release> {
         let public = version.clone().without_local();
-        self.torch.release.iter().find(|release| release.version == public)
+        // The newest are asked for most.
+        self.torch.rows().release.iter().rev().find(|release| release.version == public)
+    }
+
+    /// What is built against this release of torch and one CUDA line.
+    pub fn extensions(&self, version: &Version) -> impl Iterator<Item = &Extension> {
+        let public = version.clone().without_local();
+        self.torch.rows().extension.iter().filter(move |row| row.torch.contains(&public))
+    }
+
+    /// Versions of other distributions that this release of torch works with, where its METADATA does not say so.
+    pub fn limits(&self, version: &Version) -> impl Iterator<Item = &Limit> {
+        let public = version.clone().without_local();
+        self.torch.rows().limit.iter().filter(move |row| row.torch.contains(&public))
     }
 
     /// The variant of PyPI's own wheel of this release of torch.
@@ -69,7 +111,7 @@ impl Manifests {
 
     /// The newest release of the same variant and platform whose machine code is known.
     pub fn newest_with_code(&self, platform: &Platform, variant: &Variant) -> Option<(&Release, &Build)> {
-        self.torch.release.iter().rev().find_map(|release| {
+        self.torch.rows().release.iter().rev().find_map(|release| {
             let same = |build: &&Build| build.platform == *platform && build.variant == *variant && build.sm.is_some();
             Some((release, release.builds.iter().find(same)?))
         })
@@ -77,7 +119,7 @@ impl Manifests {
 
     /// Every variant that some release has for this platform, advertised at least once.
     pub fn variants(&self, platform: &Platform) -> Vec<Variant> {
-        let builds = self.torch.release.iter().flat_map(|release| &release.builds);
+        let builds = self.torch.rows().release.iter().flat_map(|release| &release.builds);
         let mut variants: Vec<Variant> = builds
             .filter(|build| build.platform == *platform && build.advertised)
             .map(|build| build.variant.clone())
@@ -90,17 +132,49 @@ impl Manifests {
     /// The lowest driver that supports this CUDA natively; `None` where the data has no floor for it on this system.
     pub fn native_floor(&self, cuda: CudaVersion, os: Os) -> Option<&DriverVersion> {
         let same = |toolkit: &&Toolkit| cuda_line(&toolkit.version) == Some(cuda);
-        self.cuda.toolkit.iter().filter(same).filter_map(|toolkit| toolkit.floor(os)).min()
+        self.cuda.rows().toolkit.iter().filter(same).filter_map(|toolkit| toolkit.floor(os)).min()
+    }
+
+    /// The CUDA toolkits and the drivers that support them natively.
+    pub fn toolkits(&self) -> &[Toolkit] {
+        &self.cuda.rows().toolkit
+    }
+
+    /// The drivers that run every toolkit of a major version.
+    pub fn families(&self) -> &[Family] {
+        &self.cuda.rows().family
+    }
+
+    /// The compute capabilities that the toolkits of each CUDA version can compile code for.
+    pub fn targets(&self) -> &[Target] {
+        &self.cuda.rows().target
+    }
+
+    /// The cards that newer driver branches no longer drive.
+    pub fn retirements(&self) -> &[Retired] {
+        &self.cuda.rows().retired
+    }
+
+    /// The AMD GPUs that the builds of a variant carry code for.
+    pub fn rocm(&self, variant: &Variant) -> Option<&RocmRow> {
+        let Variant::Other(label) = variant else { return None };
+        let version: Version = label.strip_prefix("rocm")?.parse().ok()?;
+        self.torch.rows().rocm.iter().find(|row| row.version == version)
+    }
+
+    /// The GPUs that are known by name.
+    pub fn gpus(&self) -> &[GpuRow] {
+        &self.gpus.rows().gpu
     }
 
     /// The driver branches and the newest CUDA of each, oldest first.
     pub fn branches(&self) -> impl Iterator<Item = &Branch> {
-        self.cuda.branch.iter()
+        self.cuda.rows().branch.iter()
     }
 
     /// The lowest driver that runs toolkits of this major version by minor-version compatibility.
     pub fn family_floor(&self, major: u16, os: Os) -> Option<&DriverVersion> {
-        let family = self.cuda.family.iter().find(|family| family.major == major)?;
+        let family = self.cuda.rows().family.iter().find(|family| family.major == major)?;
         match os {
             Os::Windows => Some(&family.windows),
             Os::Linux => Some(&family.linux),
@@ -110,11 +184,11 @@ impl Manifests {
 
     /// The newest CUDA that a driver supports natively on this system.
     pub fn cuda_of_driver(&self, driver: &DriverVersion, os: Os) -> Option<CudaVersion> {
-        let by_floor = self.cuda.toolkit.iter().filter_map(|toolkit| {
+        let by_floor = self.cuda.rows().toolkit.iter().filter_map(|toolkit| {
             let line = cuda_line(&toolkit.version)?;
             (self.native_floor(line, os)? <= driver).then_some(line)
         });
-        let by_branch = self.cuda.branch.iter().filter(|row| {
+        let by_branch = self.cuda.rows().branch.iter().filter(|row| {
             row.branch <= driver.branch() && self.native_floor(row.cuda, os).is_none() && os != Os::Macos
         });
         by_floor.chain(by_branch.map(|row| row.cuda)).max()
@@ -122,31 +196,41 @@ impl Manifests {
 
     /// The rule by which this driver branch no longer drives this card.
     pub fn retired(&self, capability: ComputeCapability, branch: u16) -> Option<&Retired> {
-        let mut rows: Vec<_> = self.cuda.retired.iter().filter(|row| capability < row.below).collect();
+        let mut rows: Vec<_> = self.cuda.rows().retired.iter().filter(|row| capability < row.below).collect();
         rows.sort_by_key(|row| row.from);
         rows.into_iter().find(|row| row.from <= branch)
     }
 
     /// The last driver branch that drives this card; `None` while the newest one does.
     pub fn last_branch(&self, capability: ComputeCapability, os: Os) -> Option<u16> {
-        let rows = self.cuda.retired.iter().filter(|row| capability < row.below);
+        let rows = self.cuda.rows().retired.iter().filter(|row| capability < row.below);
         rows.map(|row| if os == Os::Windows { row.last.windows } else { row.last.linux }).min()
+    }
+
+    /// What is particular about machine code, by target.
+    pub fn cubins(&self) -> &[Cubin] {
+        &self.cubin.rows().cubin
     }
 
     /// What is particular about machine code for this target.
     pub fn cubin(&self, code: ComputeCapability) -> Option<&Cubin> {
-        self.cubin.cubin.iter().find(|row| row.code == code)
+        self.cubin.rows().cubin.iter().find(|row| row.code == code)
     }
 
     /// The lowest card that this cuDNN runs on.
     pub fn cudnn_floor(&self, cudnn: &Version) -> Option<ComputeCapability> {
-        let rows = self.cudnn.floor.iter().filter(|row| row.from <= *cudnn);
-        rows.max_by(|a, b| a.from.cmp(&b.from)).map(|row| row.capability)
+        let from = self.cudnn_floors().iter().map(|row| &row.from).filter(|from| *from <= cudnn).max()?;
+        self.cudnn_floors().iter().filter(|row| row.from == *from).map(|row| row.capability).min()
+    }
+
+    /// What each cuDNN runs on.
+    pub fn cudnn_floors(&self) -> &[CudnnFloor] {
+        &self.cudnn.rows().floor
     }
 
     /// Whether, and how, a distribution belongs to torch's family.
     pub fn family_member(&self, name: &PackageName) -> Option<FamilyMember> {
-        let names = &self.indexes.family;
+        let names = &self.indexes.rows().family;
         let listed = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name.as_ref()));
         if listed(&names.built_for_torch) {
             Some(FamilyMember::BuiltForTorch)
@@ -159,12 +243,17 @@ impl Manifests {
 
     /// The root of the PyTorch index.
     pub fn torch_index(&self) -> &TorchIndex {
-        &self.indexes.torch
+        &self.indexes.rows().torch
+    }
+
+    /// The names of torch's family.
+    pub fn family_names(&self) -> &FamilyNames {
+        &self.indexes.rows().family
     }
 
     /// The root of the default index.
     pub fn default_index(&self) -> &Url {
-        &self.indexes.default.url
+        &self.indexes.rows().default.url
     }
 }
 
