@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::catalog::manifest::{Build, Manifests, Platform, cuda_line};
+use crate::catalog::manifest::{Build, Manifests, Platform, PythonAbi, cuda_line};
 use crate::machine::{Gpu, Machine};
 use crate::vocab::{CodeTarget, ComputeCapability, CudaVersion, DriverVersion, GlibcVersion, Os, Variant, Version};
 
@@ -179,6 +179,15 @@ impl<'a> Judge<'a> {
         &self.platform
     }
 
+    /// The machine's Python, as the manifests name it.
+    pub fn python(&self) -> Option<PythonAbi> {
+        let python = self.machine.python.as_ref()?;
+        match *python.version.release() {
+            [major, minor, ..] => Some(PythonAbi { major, minor, free_threaded: python.free_threaded }),
+            _ => None,
+        }
+    }
+
     /// The visible NVIDIA cards.
     pub fn gpus(&self) -> &'a [Gpu] {
         self.machine.gpus.as_deref().unwrap_or_default()
@@ -270,7 +279,8 @@ impl<'a> Judge<'a> {
         if newest.is_some_and(|newest| newest >= cuda) {
             return Ok(true);
         }
-        let floor = self.manifests.family_floor(cuda.major, os);
+        // Before CUDA 11 there is no minor-version compatibility.
+        let floor = self.manifests.family_floor(cuda.major, os).or_else(|| self.manifests.native_floor(cuda, os));
         match (version, floor) {
             (Some(have), Some(floor)) if have >= floor => Ok(false),
             (Some(have), Some(floor)) => Err(Unfit::DriverTooOld { have: have.clone(), need: floor.clone() }),

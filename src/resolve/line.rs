@@ -6,6 +6,7 @@ use super::fit::{CudaPreference, Fit, Judge, Unfit};
 use super::projects::{Projects, variant_of};
 use super::provider::TORCH;
 use super::{Asked, InstalledPin, RejectedBuild, ResolveError, ranges};
+use crate::catalog::manifest::{Build, Release};
 use crate::catalog::{Homes, Manifests, PageFailure as _, Pages, TorchSource};
 use crate::machine::{CompatibleTags, Incompatible};
 use crate::request::VariantChoice;
@@ -242,35 +243,56 @@ impl<'a, P: Pages> Lines<'a, P> {
         }
     }
 
-    /// The variants worth asking the PyTorch index for: those of recent releases first, the others if these give nothing.
-    fn variants(&self, set: &Ranges<Version>) -> Vec<Vec<Variant>> {
+    /// The variants worth asking the PyTorch index for: those of the newest releases that serve, the others if these give
+    /// nothing.
+    fn variants<'s>(&'s self, set: &'s Ranges<Version>) -> Box<dyn Iterator<Item = Vec<Variant>> + 's> {
+        let one = |variants| Box::new(std::iter::once(variants));
         match self.wanted {
-            VariantChoice::Named(variant) => return vec![vec![variant.clone()]],
-            VariantChoice::Auto if self.judge.platform().os == Os::Macos => return Vec::new(),
-            VariantChoice::Auto if self.judge.gpus().is_empty() => return vec![vec![Variant::Cpu]],
+            VariantChoice::Named(variant) => return one(vec![variant.clone()]),
+            VariantChoice::Auto if self.judge.platform().os == Os::Macos => return Box::new(std::iter::empty()),
+            VariantChoice::Auto if self.judge.gpus().is_empty() => return one(vec![Variant::Cpu]),
             VariantChoice::Auto => {}
         }
+        let mut recent: Vec<Variant> = self.serving(set).take(RECENT).flatten().collect();
+        recent.sort();
+        recent.dedup();
+        recent.reverse();
+        let others = {
+            let recent = recent.clone();
+            move || self.others(set, &recent)
+        };
+        Box::new(std::iter::once(recent).chain(std::iter::once_with(others)))
+    }
+
+    /// The variants that some release in the set serves with, or may, beside those that were asked for.
+    fn others(&self, set: &Ranges<Version>, asked: &[Variant]) -> Vec<Variant> {
         let known: Vec<&Version> = self.releases(set).collect();
-        let recent = known.get(known.len().saturating_sub(RECENT)..).unwrap_or_default();
+        // A release that is not known yet is taken to be like the newest known one.
         let newest = self.manifests.releases().last().map(|release| &release.version);
-        let mut tiers = vec![Vec::new(), Vec::new()];
-        for variant in self.manifests.variants(self.judge.platform()) {
-            let fits = |version: &&Version| {
-                self.may_have(version, &variant) && self.judge.judge(version, &variant, false).is_ok()
+        let versions: Vec<&Version> = if known.is_empty() { newest.into_iter().collect() } else { known };
+        let serves = |variant: &Variant| {
+            let mut versions = versions.iter().rev();
+            versions.any(|version| self.may_have(version, variant) && self.judge.judge(version, variant, false).is_ok())
+        };
+        let variants = self.manifests.variants(self.judge.platform());
+        variants.into_iter().rev().filter(|variant| !asked.contains(variant) && serves(variant)).collect()
+    }
+
+    /// The releases that have a build for this machine and its Python, newest first: the variants of each.
+    fn serving<'s>(&'s self, set: &'s Ranges<Version>) -> impl Iterator<Item = Vec<Variant>> + 's {
+        let platform = self.judge.platform();
+        let python = self.judge.python();
+        let releases = self.manifests.releases().iter().rev().filter(|release| allows(set, &release.version));
+        let variants = move |release: &Release| -> Vec<Variant> {
+            let serves = |build: &&Build| {
+                let pythons = release.pythons_of(build);
+                build.platform == *platform
+                    && (pythons.is_empty() || python.is_none_or(|python| pythons.contains(&python)))
+                    && self.judge.judge(&release.version, &build.variant, false).is_ok()
             };
-            let built = |version: &&&Version| self.manifests.build(version, self.judge.platform(), &variant).is_some();
-            // A release that is not known yet is taken to be like the newest known one.
-            let unknown = known.is_empty() && newest.as_ref().is_some_and(fits);
-            if recent.iter().filter(built).copied().any(|version| fits(&version)) || unknown {
-                tiers[0].push(variant);
-            } else if known.iter().any(fits) {
-                tiers[1].push(variant);
-            }
-        }
-        for tier in &mut tiers {
-            tier.reverse();
-        }
-        tiers
+            release.builds.iter().filter(serves).map(|build| build.variant.clone()).collect()
+        };
+        releases.map(variants).filter(|variants| !variants.is_empty())
     }
 
     /// Whether a release may have a variant: what is known of the newest releases is not complete.
@@ -286,10 +308,10 @@ impl<'a, P: Pages> Lines<'a, P> {
         let line = self.line(TorchSource::Default, false);
         let newest = self.manifests.releases().last().map(|release| &release.version);
         let unknown = newest.filter(|_| self.releases(set).next().is_none());
-        self.releases(set).chain(unknown).any(|version| line.judge(version).is_ok())
+        unknown.into_iter().chain(self.releases(set).rev()).any(|version| line.judge(version).is_ok())
     }
 
-    fn releases<'s>(&'s self, set: &'s Ranges<Version>) -> impl Iterator<Item = &'s Version> {
+    fn releases<'s>(&'s self, set: &'s Ranges<Version>) -> impl DoubleEndedIterator<Item = &'s Version> {
         let versions = self.manifests.releases().iter().map(|release| &release.version);
         versions.filter(|version| allows(set, version))
     }
@@ -300,7 +322,7 @@ impl<'a, P: Pages> Lines<'a, P> {
     }
 }
 
-/// How many of the newest known releases say which variants are alive.
+/// How many releases say which variants are alive.
 const RECENT: usize = 3;
 
 /// Whether a set has the release, with or without a label.
@@ -322,7 +344,11 @@ pub fn rejected(
         for build in release.builds.iter().filter(|build| build.platform == *judge.platform()) {
             let considered = match wanted {
                 VariantChoice::Named(variant) => *variant == build.variant,
-                VariantChoice::Auto => build.variant.cuda().is_some() != judge.gpus().is_empty(),
+                VariantChoice::Auto => match build.variant {
+                    Variant::Cpu => judge.gpus().is_empty(),
+                    Variant::Cuda(_) => !judge.gpus().is_empty(),
+                    Variant::Other(_) => false,
+                },
             };
             if let Err(reason) = judge.judge(&release.version, &build.variant, named)
                 && considered
