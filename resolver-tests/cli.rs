@@ -7,6 +7,8 @@ mod faults;
 mod install;
 #[path = "cli/kill.rs"]
 mod kill;
+#[path = "cli/manifests.rs"]
+mod manifests;
 mod support;
 #[path = "cli/usage.rs"]
 mod usage;

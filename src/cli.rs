@@ -84,6 +84,9 @@ pub enum Command {
     /// Show or clear what is kept between runs.
     #[command(subcommand)]
     Cache(CacheCommand),
+    /// Show or check what torchfix knows of torch, CUDA, cuDNN, GPUs and indexes.
+    #[command(subcommand)]
+    Manifests(ManifestsCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -253,6 +256,29 @@ pub enum CacheCommand {
     Prune,
     /// Remove everything in it.
     Clean,
+}
+
+/// `torchfix manifests`
+#[derive(Debug, Clone, Subcommand)]
+pub enum ManifestsCommand {
+    /// Print a part of the manifests.
+    Show {
+        /// `torch`, `cuda`, `cudnn`, `gpus`, `indexes`, or a version of torch for its builds [default: how much there is].
+        #[arg(value_name = "WHAT")]
+        what: Option<String>,
+        /// Read the manifests from this folder instead of the embedded ones.
+        #[arg(long, value_name = "DIR")]
+        manifests: Option<PathBuf>,
+    },
+    /// Print everything that is wrong in the manifests, with file and line.
+    Check {
+        /// The folder of the manifests [default: that of `--manifests`, else the embedded ones].
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+        /// Read the manifests from this folder instead of the embedded ones.
+        #[arg(long, value_name = "DIR", conflicts_with = "folder")]
+        manifests: Option<PathBuf>,
+    },
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub(super) enum CommandError {
     /// Code `usage.link-mode`, exit 2.
     #[error("`{variable}={value}` is no link mode; link modes are auto, reflink, hardlink, copy")]
     LinkMode { variable: &'static str, value: String },
+    /// Code `usage.what`, exit 2.
+    #[error("`{0}` is no part of the manifests and no release of torch that they know")]
+    What(String),
     /// Code `fetch.unhashed`, exit 24.
     #[error("no index states a hash of {}, and `--require-hashes` was given", .0.join(", "))]
     Unhashed(Vec<String>),
@@ -66,6 +69,7 @@ impl Diagnostic for CommandError {
             Self::ForeignFacts { .. } => "usage.foreign-facts",
             Self::Platform(_) => "usage.platform",
             Self::LinkMode { .. } => "usage.link-mode",
+            Self::What(_) => "usage.what",
             Self::Unhashed(_) => "fetch.unhashed",
             Self::NoRoom { .. } => "install.no-room",
             Self::NoCacheFolder => "cache.no-folder",
@@ -95,6 +99,7 @@ impl Diagnostic for CommandError {
             }
             Self::FactsFile { .. } => "`torchfix detect --json` writes such a file".to_owned(),
             Self::ForeignFacts { .. } => "add `--dry-run` to see the plan for that machine".to_owned(),
+            Self::What(_) => "name one of torch, cuda, cudnn, gpus, indexes, or a version of torch".to_owned(),
             Self::NoRoom { option, .. } => {
                 format!(
                     "free some space, with `torchfix cache clean` for one, or name a folder elsewhere: `{option} DIR`"

@@ -6,6 +6,7 @@ mod detect;
 mod documents;
 mod error;
 mod install;
+mod manifests;
 mod room;
 mod session;
 mod target;
@@ -56,6 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
 fn dispatch(session: &Session, command: Command) -> Result<ExitStatus, Error> {
     match command {
         Command::Cache(command) => cache::run(session, command),
+        Command::Manifests(command) => manifests::run(session, &command),
         Command::Completions { shell } => Ok(documents::completions(session.output, shell)),
         Command::Man => documents::manual(session.output),
         Command::Version => Ok(documents::version(session.output)),

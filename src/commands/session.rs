@@ -47,11 +47,16 @@ impl Session {
 
     /// The manifests: those of the flag, else of the variable, else the embedded ones.
     pub fn manifests(&self, folder: Option<&Path>) -> Result<Cow<'static, Manifests>, Error> {
-        let named = folder.map(Path::to_owned).or_else(|| self.host.variable(variables::MANIFESTS).map(PathBuf::from));
-        Ok(match named {
-            Some(folder) => Cow::Owned(Manifests::load(&self.host.absolute(&folder))?),
+        Ok(match self.manifests_folder(folder) {
+            Some(folder) => Cow::Owned(Manifests::load(&folder)?),
             None => Cow::Borrowed(Manifests::embedded()),
         })
+    }
+
+    /// The folder of the manifests: that of the flag, else of the variable, else none.
+    pub fn manifests_folder(&self, folder: Option<&Path>) -> Option<PathBuf> {
+        let named = folder.map(Path::to_owned).or_else(|| self.host.variable(variables::MANIFESTS).map(PathBuf::from));
+        named.map(|folder| self.host.absolute(&folder))
     }
 
     /// The one client of the run; nothing is opened before the first request.

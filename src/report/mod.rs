@@ -4,13 +4,16 @@
 mod bars;
 mod failure;
 mod machine;
+mod manifests;
 mod output;
 mod plan;
+mod table;
 mod units;
 
 pub use bars::Bars;
 pub use failure::failure;
 pub use machine::machine_lines;
+pub use manifests::{ManifestView, fault_json, fault_lines, manifest_json, manifest_lines};
 pub use output::{Output, Verbosity, answer_arrived};
 pub use plan::{Action, PlanView, StepView};
 pub use units::bytes;
