@@ -19,7 +19,7 @@ fn parts_of_the_manifests_are_shown() {
         assert!(release.contains(part), "{part} in {release}");
     }
     for (what, part) in [
-        ("torch", "1.11.0   2022-03-10"),
+        ("torch", "1.11.0  2022-03-10"),
         ("cuda", "cards below 7.5: driver branches from 590 on"),
         ("cudnn", "9.11.0"),
         ("gpus", "GeForce GTX 1080 Ti"),

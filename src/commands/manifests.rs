@@ -25,7 +25,9 @@ fn show(session: &Session, what: Option<&str>, folder: Option<&Path>) -> Result<
     if session.output.json {
         session.output.answer_json(&report::manifest_json(&manifests, view));
     } else {
-        report::manifest_lines(&manifests, view).iter().for_each(|line| session.output.answer(line));
+        for line in report::manifest_lines(&manifests, view) {
+            session.output.answer(&line);
+        }
     }
     Ok(ExitStatus::Done)
 }
@@ -50,7 +52,9 @@ fn check(session: &Session, folder: Option<&Path>) -> Result<ExitStatus, Error> 
     if session.output.json {
         session.output.answer_json(&report::fault_json(&faults));
     } else {
-        report::fault_lines(&faults).iter().for_each(|line| session.output.answer(line));
+        for line in report::fault_lines(&faults) {
+            session.output.answer(&line);
+        }
         if faults.is_empty() {
             session.output.say("nothing is wrong in the manifests");
         }

@@ -157,7 +157,8 @@ fn release(manifests: &Manifests, release: &Release) -> Vec<String> {
         lines.push(format!("works with {} {}{os}", row.name, row.allowed));
     }
     let rows: Vec<Vec<String>> = release.builds.iter().map(|build| build_row(manifests, release, build)).collect();
-    let heading = ["platform", "variant", "CUDA", "cuDNN", "code", "PTX", "driver", "at least", "glibc", "notes"];
+    let heading =
+        ["platform", "variant", "CUDA", "cuDNN", "NCCL", "code", "PTX", "driver", "at least", "glibc", "notes"];
     lines.extend(table(&heading, &rows));
     lines
 }
@@ -178,6 +179,9 @@ fn build_row(manifests: &Manifests, release: &Release, build: &Build) -> Vec<Str
     if !build.advertised {
         notes.push("only by name".to_owned());
     }
+    if build.cxx11_abi == Some(false) {
+        notes.push("old C++ ABI".to_owned());
+    }
     if let Some(pythons) = &build.pythons {
         notes.push(format!("Python {}", words(pythons)));
     }
@@ -186,10 +190,11 @@ fn build_row(manifests: &Manifests, release: &Release, build: &Build) -> Vec<Str
         build.variant.to_string(),
         text(build.cuda.as_ref().map(ToString::to_string)),
         text(build.cudnn.as_ref().map(ToString::to_string)),
+        text(build.nccl.as_ref().map(ToString::to_string)),
         code,
         words(&build.ptx),
-        text(native.map(ToString::to_string)),
-        text(least.map(ToString::to_string)),
+        text(native.map(|driver| driver.to_string())),
+        text(least.map(|driver| driver.to_string())),
         text(build.glibc.map(|glibc| glibc.to_string())),
         notes.join(", "),
     ]
@@ -208,10 +213,15 @@ fn build_json(manifests: &Manifests, release: &Release, build: &Build) -> Value 
 }
 
 /// The lowest driver that supports a build natively, and the lowest that runs it.
-fn drivers<'a>(manifests: &'a Manifests, build: &Build) -> (Option<&'a DriverVersion>, Option<&'a DriverVersion>) {
+fn drivers(manifests: &Manifests, build: &Build) -> (Option<DriverVersion>, Option<DriverVersion>) {
     let Some(cuda) = build.variant.cuda() else { return (None, None) };
-    let native = manifests.native_floor(cuda, build.platform.os);
-    (native, manifests.family_floor(cuda.major, build.platform.os).or(native))
+    let os = build.platform.os;
+    // Where toolkits have no floor of their own, the branches of the driver say it.
+    let branch = || manifests.branches().find(|row| row.cuda >= cuda)?.branch.to_string().parse().ok();
+    let native = manifests.native_floor(cuda, os).cloned().or_else(branch);
+    let least = manifests.family_floor(cuda.major, os).cloned();
+    let least = least.or_else(|| native.clone());
+    (native, least)
 }
 
 fn cuda(manifests: &Manifests) -> Vec<String> {

@@ -87,7 +87,9 @@ impl Texts {
             let path = entry.map_err(unreadable)?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let known = CARRIED.iter().map(|(known, _)| *known);
-            if name.ends_with(".toml") && !known.clone().any(|known| known == name) {
+            if path.extension().is_some_and(|extension| extension == "toml")
+                && !known.clone().any(|known| known == name)
+            {
                 let meant = nearest(name, known).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
                 let message = format!("no manifest has this name{meant}");
                 strangers.push(Fault { file: path, line: 1, column: 1, message });

@@ -27,7 +27,7 @@ fn in_value(value: &Spanned<DeValue>, found: &mut Vec<(Range<usize>, String)>) {
         DeValue::Array(array) if array.is_empty() => found.push((value.span(), "the list is empty".to_owned())),
         DeValue::Array(array) => {
             let mut seen = BTreeSet::new();
-            for element in array.iter() {
+            for element in array {
                 if let Some(word) = element.get_ref().as_str()
                     && !seen.insert(word)
                 {
