@@ -67,7 +67,9 @@ pub fn manifest_json(manifests: &Manifests, view: ManifestView) -> Value {
             put("branches", json!(manifests.branches().collect::<Vec<_>>()));
             put("targets", json!(manifests.targets()));
             put("retired", json!(manifests.retirements()));
+            put("faults", json!(manifests.library_faults()));
             put("cubin", json!(manifests.cubins()));
+            put("joined", json!(manifests.joins()));
             let sources = [Subject::Cuda, Subject::Cubin].map(|subject| manifests.sources(subject));
             put("sources", sources.into_iter().flatten().map(|(key, text)| (key.clone(), json!(text))).collect());
         }

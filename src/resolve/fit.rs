@@ -240,7 +240,7 @@ impl<'a> Judge<'a> {
             let Some(capability) = gpu.compute_capability else { continue };
             self.driven(gpu, capability)?;
             let Some(build) = build else { continue };
-            let code = build.sm.iter().flatten().any(|target| runs(self.manifests, *target, capability));
+            let code = build.sm.iter().flatten().any(|target| self.runs(*target, capability));
             if !code {
                 if !build.ptx.iter().any(|ptx| *ptx <= capability) {
                     return Err(Unfit::NoKernelFor { gpu: title(gpu), capability });
@@ -265,6 +265,24 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Whether machine code for `target` runs on a device with this machine's driver.
+    pub fn runs(&self, target: CodeTarget, device: ComputeCapability) -> bool {
+        runs(self.manifests, target, device)
+            || (target.suffix.is_none() && same_generation(target.capability, device) && self.joined(device))
+    }
+
+    /// Whether a device that stands apart runs code for all of its generation with this machine's driver.
+    pub fn joined(&self, device: ComputeCapability) -> bool {
+        self.driver_cuda().is_some_and(|cuda| self.manifests.joined(device, cuda))
+    }
+
+    /// The newest CUDA that the driver supports natively.
+    fn driver_cuda(&self) -> Option<CudaVersion> {
+        let driver = self.machine.driver.as_ref()?;
+        let derived = || self.manifests.cuda_of_driver(driver.version.as_ref()?, self.driver_os());
+        driver.cuda.or_else(derived)
+    }
+
     /// The system whose driver floors hold: Linux inside Windows runs on the Windows driver.
     pub fn driver_os(&self) -> Os {
         if self.machine.wsl { Os::Windows } else { self.machine.os }
@@ -275,7 +293,7 @@ impl<'a> Judge<'a> {
         let driver = self.machine.driver.as_ref().ok_or(Unfit::NoDriver)?;
         let os = self.driver_os();
         let version = driver.version.as_ref();
-        let newest = driver.cuda.or_else(|| self.manifests.cuda_of_driver(version?, os));
+        let newest = self.driver_cuda();
         if newest.is_some_and(|newest| newest >= cuda) {
             return Ok(true);
         }
@@ -330,8 +348,8 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Whether machine code for `target` runs on a device.
-pub fn runs(manifests: &Manifests, target: CodeTarget, device: ComputeCapability) -> bool {
+/// Whether machine code for `target` runs on a device, whatever its driver.
+fn runs(manifests: &Manifests, target: CodeTarget, device: ComputeCapability) -> bool {
     let code = target.capability;
     if target.suffix.is_some() {
         return code == device;
@@ -339,8 +357,13 @@ pub fn runs(manifests: &Manifests, target: CodeTarget, device: ComputeCapability
     match manifests.cubin(code) {
         Some(row) if row.only.is_some() => row.only.iter().flatten().any(|only| *only == device),
         Some(row) if row.except.contains(&device) => false,
-        _ => code.major == device.major && code.minor <= device.minor,
+        _ => same_generation(code, device),
     }
+}
+
+/// The general rule: code runs on what came later in its generation.
+fn same_generation(code: ComputeCapability, device: ComputeCapability) -> bool {
+    code.major == device.major && code.minor <= device.minor
 }
 
 /// A card as messages name it.
@@ -351,4 +374,29 @@ pub fn title(gpu: &Gpu) -> String {
 /// The CUDA line of a build, from its toolkit or else its variant.
 pub fn cuda_of(build: Option<&Build>, variant: &Variant) -> Option<CudaVersion> {
     build.and_then(|build| build.cuda.as_ref()).and_then(cuda_line).or_else(|| variant.cuda())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(capability: &str, driver: &str, cuda: Option<&str>) -> Machine {
+        serde_json::from_value(serde_json::json!({
+            "os": "linux", "arch": "aarch64", "glibc": "2.39",
+            "driver": {"version": driver, "cuda": cuda},
+            "gpus": [{"index": 0, "compute_capability": capability}],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn orin_joins_its_generation_with_a_driver_for_cuda_13_2() {
+        let runs = |cuda: &str, target: &str| {
+            let machine = machine("8.7", "540.4.0", Some(cuda));
+            Judge::new(&machine, Manifests::embedded()).runs(target.parse().unwrap(), "8.7".parse().unwrap())
+        };
+        assert!(!runs("12.6", "8.0") && !runs("13.0", "8.6") && runs("12.6", "8.7"));
+        assert!(runs("13.2", "8.0") && runs("13.2", "8.6"));
+        assert!(!runs("13.2", "8.9") && !runs("13.2", "8.0a") && !runs("13.2", "7.5"));
+    }
 }

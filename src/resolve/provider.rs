@@ -27,6 +27,8 @@ pub enum Unusable {
     UrlRequirement(String),
     /// It requires another version of itself.
     Itself,
+    /// A library that fails on a visible card, as messages name it.
+    FailsOn(String),
 }
 
 impl fmt::Display for Unusable {
@@ -36,6 +38,7 @@ impl fmt::Display for Unusable {
             Unusable::Metadata(reason) => write!(f, "has metadata that cannot be used: {reason}"),
             Unusable::UrlRequirement(name) => write!(f, "requires `{name}` by URL, which only a request may"),
             Unusable::Itself => f.write_str("requires another version of itself"),
+            Unusable::FailsOn(gpu) => write!(f, "is known to fail on {gpu}"),
         }
     }
 }
@@ -245,6 +248,9 @@ impl<'a, P: Pages> Provider<'a, P> {
                 });
             }
         }
+        if let Some(gpu) = self.fails_on(name, version) {
+            return Ok(Err(Unusable::FailsOn(gpu)));
+        }
         let page_says = self.artifact(name, version).and_then(|artifact| artifact.requires_python.clone());
         if let Some(python) = page_says.map(|python| ranges::of_specifiers(&python))
             && self.fact(&ResolverPackage::Python).is_some_and(|have| !python.contains(&have))
@@ -305,6 +311,13 @@ impl<'a, P: Pages> Provider<'a, P> {
         }
         self.fetch_ahead(&into);
         Ok(Ok(into))
+    }
+
+    /// The visible card that a version of a library is known to fail on.
+    fn fails_on(&self, name: &PackageName, version: &Version) -> Option<String> {
+        let gpus = self.machine.gpus.as_deref().unwrap_or_default().iter();
+        let mut names = gpus.filter_map(|gpu| gpu.name.clone());
+        names.find(|gpu| self.manifests.library_fault(name, version, gpu).is_some())
     }
 
     /// The releases of torch that a torchaudio without a pin of its own was made for.

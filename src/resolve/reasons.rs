@@ -53,9 +53,10 @@ pub fn choice(
     line: &Line,
     version: &Version,
     wanted: &VariantChoice,
-    no_gpu: bool,
+    judge: &Judge,
     unfit: &[RejectedBuild],
 ) {
+    let no_gpu = judge.gpus().is_empty();
     let Some(variant) = line.variant(version) else { return };
     let Ok(fit) = line.judge(version) else { return };
     let place = match &line.source {
@@ -88,6 +89,15 @@ pub fn choice(
         if !fit.code_for_every_card {
             told.warnings.push(format!(
                 "torch {version} has no machine code for every card here; the driver compiles it at the first use, which takes minutes"
+            ));
+        }
+        for gpu in judge.gpus().iter().filter(|_| variant.cuda().is_some()) {
+            let Some(capability) = gpu.compute_capability.filter(|capability| judge.joined(*capability)) else {
+                continue;
+            };
+            told.warnings.push(format!(
+                "{} ({capability}) runs code for other cards of its generation with this driver; that rests on reports",
+                title(gpu)
             ));
         }
         if matches!(wanted, VariantChoice::Named(Variant::Cpu)) {

@@ -256,14 +256,7 @@ impl<P: Pages> Solver<'_, P> {
             told.reason(format!("the PyTorch index cannot be reached: {error}"));
         }
         told.reasons.extend(found.lacking.iter().cloned());
-        reasons::choice(
-            &mut told,
-            line,
-            &version,
-            &self.wanted,
-            self.judge.gpus().is_empty(),
-            &solved.resolution.unfit,
-        );
+        reasons::choice(&mut told, line, &version, &self.wanted, &self.judge, &solved.resolution.unfit);
         if line.source == TorchSource::Default && variant_of(&version).is_none() && found.unreachable.is_some() {
             told.reason(format!("torch {version} and its family come from the default index"));
         }

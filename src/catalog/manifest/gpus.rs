@@ -33,6 +33,11 @@ fn model(row: &GpuRow) -> GpuModel {
     GpuModel { name: row.name.clone(), compute_capability: row.capability }
 }
 
+/// Whether two names are of one model, however tools decorate them.
+pub(super) fn same_name(one: &str, other: &str) -> bool {
+    plain(one) == plain(other)
+}
+
 /// A name without what tools decorate it with: the maker, memory sizes, `Laptop GPU` where pci.ids says `Mobile`.
 fn plain(name: &str) -> String {
     let name = name.to_ascii_lowercase().replace("max-q", "mobile").replace("laptop gpu", "mobile");

@@ -13,8 +13,8 @@ mod texts;
 pub use fault::Fault;
 pub use load::ManifestError;
 pub use rows::{
-    Branch, Build, Cubin, CudnnFloor, DefaultIndex, Extension, Family, FamilyNames, GpuRow, LastBranch, Limit,
-    Platform, PythonAbi, Release, Retired, RocmRow, Target, Toolkit, TorchChannel, TorchIndex,
+    Branch, Build, Cubin, CudnnFloor, DefaultIndex, Extension, Family, FamilyNames, GpuRow, Joined, LastBranch,
+    LibraryFault, Limit, Platform, PythonAbi, Release, Retired, RocmRow, Target, Toolkit, TorchChannel, TorchIndex,
 };
 
 use std::path::Path;
@@ -150,6 +150,16 @@ impl Manifests {
         &self.cuda.rows().target
     }
 
+    /// The devices that stand apart only with older drivers.
+    pub fn joins(&self) -> &[Joined] {
+        &self.cubin.rows().joined
+    }
+
+    /// The libraries that fail on some cards.
+    pub fn library_faults(&self) -> &[LibraryFault] {
+        &self.cuda.rows().fault
+    }
+
     /// The cards that newer driver branches no longer drive.
     pub fn retirements(&self) -> &[Retired] {
         &self.cuda.rows().retired
@@ -207,6 +217,14 @@ impl Manifests {
         rows.map(|row| if os == Os::Windows { row.last.windows } else { row.last.linux }).min()
     }
 
+    /// The rule by which a version of a library fails on a card of this name.
+    pub fn library_fault(&self, name: &PackageName, version: &Version, gpu: &str) -> Option<&LibraryFault> {
+        self.library_faults().iter().find(|row| {
+            let named = || row.gpus.iter().any(|known| gpus::same_name(known, gpu));
+            row.name == *name && row.versions.contains(version) && named()
+        })
+    }
+
     /// What is particular about machine code, by target.
     pub fn cubins(&self) -> &[Cubin] {
         &self.cubin.rows().cubin
@@ -215,6 +233,11 @@ impl Manifests {
     /// What is particular about machine code for this target.
     pub fn cubin(&self, code: ComputeCapability) -> Option<&Cubin> {
         self.cubin.rows().cubin.iter().find(|row| row.code == code)
+    }
+
+    /// Whether a device runs code for all of its generation, where the driver supports this CUDA.
+    pub fn joined(&self, device: ComputeCapability, cuda: CudaVersion) -> bool {
+        self.joins().iter().any(|row| row.device == device && row.cuda <= cuda)
     }
 
     /// The lowest card that this cuDNN runs on.
@@ -305,6 +328,19 @@ mod tests {
         assert!(manifests.retired(capability("6.1"), 590).is_some());
         assert!(manifests.retired(capability("6.1"), 580).is_none());
         assert_eq!(manifests.retired(capability("3.7"), 595).map(|row| row.last.linux), Some(470));
+    }
+
+    #[test]
+    fn a_library_fails_on_the_laptop_and_not_on_the_desktop() {
+        let fails = |version: &str, gpu: &str| {
+            let name = "nvidia-cublas".parse().unwrap();
+            Manifests::embedded().library_fault(&name, &version.parse().unwrap(), gpu).is_some()
+        };
+        assert!(fails("13.5.1.27", "NVIDIA GeForce RTX 5070 Laptop GPU"));
+        assert!(fails("13.5.1.27", "NVIDIA GeForce RTX 5070 Ti Laptop GPU"));
+        assert!(
+            !fails("13.5.1.27", "NVIDIA GeForce RTX 5070") && !fails("13.4.0.1", "NVIDIA GeForce RTX 5070 Laptop GPU")
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{at, twice};
 use crate::catalog::manifest::document::Document;
-use crate::catalog::manifest::rows::{CubinFile, CudnnFile, CudnnFloor, GpuFile, GpuRow};
+use crate::catalog::manifest::rows::{CubinFile, CudaFile, CudnnFile, CudnnFloor, GpuFile, GpuRow};
 
 pub fn cubin(document: &mut Document, rows: &CubinFile) {
     twice(document, "cubin", &rows.cubin, |row| row.code, |row| format!("code {}", row.code));
@@ -17,6 +17,16 @@ pub fn cubin(document: &mut Document, rows: &CubinFile) {
                 let message = format!("code {} does not run on {device} anyway", row.code);
                 document.at(at!["cubin", index, "except", place], message);
             }
+        }
+    }
+}
+
+pub fn joined(document: &mut Document, rows: &CubinFile) {
+    twice(document, "joined", &rows.joined, |row| row.device, |row| format!("device {}", row.device));
+    for (index, row) in rows.joined.iter().enumerate() {
+        if !rows.cubin.iter().any(|code| code.except.contains(&row.device)) {
+            let message = format!("no code is excepted for {}, so there is nothing to join", row.device);
+            document.at(at!["joined", index, "device"], message);
         }
     }
 }
@@ -64,4 +74,15 @@ pub fn gpus(document: &mut Document, rows: &GpuFile) {
     }
     let key = |row: &GpuRow| (row.name.clone(), row.chip.clone(), row.capability);
     twice(document, "gpu", &rows.gpu, key, |row| row.name.clone());
+}
+
+/// A fault that names a card which no row has would never be found.
+pub fn faults(document: &mut Document, rows: &CudaFile, gpus: &GpuFile) {
+    for (index, row) in rows.fault.iter().enumerate() {
+        for (place, name) in row.gpus.iter().enumerate() {
+            if !gpus.gpu.iter().any(|gpu| gpu.name == *name) {
+                document.at(at!["fault", index, "gpus", place], format!("gpus.toml has no `{name}`"));
+            }
+        }
+    }
 }

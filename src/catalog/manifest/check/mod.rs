@@ -42,12 +42,16 @@ pub fn faults(texts: &Texts) -> Vec<Fault> {
     }
     if let Some(rows) = cubin.rows::<CubinFile>() {
         hardware::cubin(&mut cubin, &rows);
+        hardware::joined(&mut cubin, &rows);
     }
     if let Some(rows) = cudnn.rows::<CudnnFile>() {
         hardware::cudnn(&mut cudnn, &rows);
     }
     if let Some(rows) = gpus.rows::<GpuFile>() {
         hardware::gpus(&mut gpus, &rows);
+        if let Some(cuda_rows) = &cuda_rows {
+            hardware::faults(&mut cuda, cuda_rows, &rows);
+        }
     }
     if let Some(rows) = &index_rows {
         indexes::check(&mut indexes, rows);

@@ -287,14 +287,33 @@ fn cards_code_and_cudnn() {
         ],
     );
     let cubin = "schema = 1\ncubin = [\n  { code = \"8.0\", except = [\"8.7\"], source = [\"s\"] },\n  \
-                 { code = \"8.7\", only = [\"8.7\"], source = [\"s\"] },\n]\nsources = { s = \"x\" }\n";
+                 { code = \"8.7\", only = [\"8.7\"], source = [\"s\"] },\n]\n\
+                 joined = [\n  { device = \"8.7\", cuda = \"13.2\", source = [\"s\"] },\n]\nsources = { s = \"x\" }\n";
     each(
         "cubin.toml",
         cubin,
         &[
-            ("except = [\"8.7\"]", "except = [\"9.0\"]", &["cubin.toml:3:29: code 8.0 does not run on 9.0 anyway"]),
+            (
+                "except = [\"8.7\"]",
+                "except = [\"8.7\", \"9.0\"]",
+                &["cubin.toml:3:36: code 8.0 does not run on 9.0 anyway"],
+            ),
+            (
+                "device = \"8.7\"",
+                "device = \"8.8\"",
+                &["cubin.toml:7:14: no code is excepted for 8.8, so there is nothing to join"],
+            ),
             ("code = \"8.7\"", "code = \"8.0\"", &["cubin.toml:4:3: code 8.0 stands twice; the first is in line 3"]),
         ],
+    );
+    let faults = CUDA.replace(
+        "sources = {",
+        "fault = [\n  { name = \"nvidia-cublas\", versions = \"==1\", gpus = [\"GeForce RTX 5090\"], source = [\"table\"] },\n]\nsources = {",
+    );
+    each(
+        "cuda.toml",
+        &faults,
+        &[("RTX 5090", "RTX 50900", &["cuda.toml:21:55: gpus.toml has no `GeForce RTX 50900`"])],
     );
     let cudnn = "schema = 1\nfloor = [\n  { from = \"9.0\", capability = \"5.0\", newest = \"9.0\", source = [\"s\"] },\n  \
                  { from = \"9.11\", capability = \"7.5\", source = [\"s\"] },\n]\nsources = { s = \"x\" }\n";

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SourceTexts;
-use crate::vocab::{ComputeCapability, CudaVersion, DriverVersion, Version};
+use crate::vocab::{ComputeCapability, CudaVersion, DriverVersion, PackageName, Version, VersionSpecifiers};
 
 /// `cuda.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,6 +25,9 @@ pub struct CudaFile {
     pub target: Vec<Target>,
     /// Cards that newer branches no longer drive.
     pub retired: Vec<Retired>,
+    /// Libraries that fail on some cards.
+    #[serde(default)]
+    pub fault: Vec<LibraryFault>,
 }
 
 /// The drivers that support one toolkit natively.
@@ -95,6 +98,20 @@ pub struct Retired {
     pub source: Vec<String>,
 }
 
+/// Versions of a CUDA library that fail on some cards.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LibraryFault {
+    /// The distribution.
+    pub name: PackageName,
+    /// Its versions that fail.
+    pub versions: VersionSpecifiers,
+    /// The cards they fail on, as `gpus.toml` names them.
+    pub gpus: Vec<String>,
+    /// Where the row comes from.
+    pub source: Vec<String>,
+}
+
 /// The last driver branch for a card, by system.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -116,6 +133,21 @@ pub struct CubinFile {
     pub sources: SourceTexts,
     /// Exceptions to the general rule, by code target.
     pub cubin: Vec<Cubin>,
+    /// Exceptions to the exceptions, by device.
+    #[serde(default)]
+    pub joined: Vec<Joined>,
+}
+
+/// A device that runs code for its generation though `cubin` excepts it, where the driver is new enough.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Joined {
+    /// The device.
+    pub device: ComputeCapability,
+    /// The lowest CUDA that the driver must support.
+    pub cuda: CudaVersion,
+    /// Where the row comes from.
+    pub source: Vec<String>,
 }
 
 /// Which devices run code for one target.

@@ -7,7 +7,9 @@ mod indexes;
 mod platform;
 mod torch;
 
-pub use cuda::{Branch, Cubin, CubinFile, CudaFile, Family, LastBranch, Retired, Target, Toolkit};
+pub use cuda::{
+    Branch, Cubin, CubinFile, CudaFile, Family, Joined, LastBranch, LibraryFault, Retired, Target, Toolkit,
+};
 pub use cudnn::{CudnnFile, CudnnFloor};
 pub use gpus::{GpuFile, GpuRow};
 pub use indexes::{DefaultIndex, FamilyNames, IndexFile, TorchChannel, TorchIndex};
