@@ -9,6 +9,8 @@ mod install;
 mod kill;
 #[path = "cli/manifests.rs"]
 mod manifests;
+#[path = "cli/requirements.rs"]
+mod requirements;
 mod support;
 #[path = "cli/usage.rs"]
 mod usage;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::vocab::Channel;
+
 /// Takes a bare machine, or a broken virtual environment, to a PyTorch that provably works on its GPU.
 #[derive(Debug, Parser)]
 #[command(name = "torchfix", version, max_term_width = 110, propagate_version = true)]
@@ -75,6 +77,7 @@ pub enum Color {
 }
 
 /// The commands.
+#[allow(clippy::large_enum_variant, reason = "there is one in a process")]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Detect, solve, download, verify, install, and check that it loads.
@@ -104,7 +107,7 @@ pub struct InstallArgs {
     /// What to install: `torch==2.9.1`, `torchvision`, `demo @ https://…/demo.whl` [default: torch].
     #[arg(value_name = "REQ")]
     pub requirements: Vec<String>,
-    /// Install what a requirements file lists.
+    /// Install what a requirements file lists, as pip reads it; where it lists hashes, nothing else is fetched.
     #[arg(short, long = "requirement", value_name = "FILE")]
     pub requirement_files: Vec<PathBuf>,
     /// Hold versions within what a requirements file says, without installing what it lists.
@@ -186,6 +189,12 @@ pub struct SolveArgs {
     /// The build of torch: `auto`, `cpu`, `cu128`… [default: auto].
     #[arg(long, value_name = "VARIANT", help_heading = "Solving")]
     pub variant: Option<String>,
+    /// The channel of torch's family: `stable`, `test` (release candidates), `nightly` [default: stable].
+    #[arg(long, value_name = "CHANNEL", help_heading = "Solving")]
+    pub channel: Option<Channel>,
+    /// Leave out files uploaded since: `2025-10-15T12:00:00Z`, or after a day (UTC), `2025-10-15`.
+    #[arg(long, value_name = "DATE", help_heading = "Solving")]
+    pub exclude_newer: Option<String>,
     /// Read the manifests from this folder instead of the embedded ones.
     #[arg(long, value_name = "DIR", help_heading = "Solving")]
     pub manifests: Option<PathBuf>,
@@ -226,6 +235,9 @@ pub struct IndexArgs {
     /// A folder of wheels or a page of links; may be repeated.
     #[arg(long, value_name = "DIR_OR_URL", help_heading = "Indexes")]
     pub find_links: Vec<String>,
+    /// Ask no index: wheels come from `--find-links` alone.
+    #[arg(long, help_heading = "Indexes")]
+    pub no_index: bool,
     /// A mirror of the PyTorch index: pages at `URL/<variant>/<project>/`.
     #[arg(long, value_name = "URL", help_heading = "Indexes")]
     pub torch_index: Option<String>,

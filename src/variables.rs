@@ -12,6 +12,10 @@ pub const FIND_LINKS: &str = "TORCHFIX_FIND_LINKS";
 pub const TORCH_INDEX: &str = "TORCHFIX_TORCH_INDEX";
 /// The variant wanted, as `--variant` takes it.
 pub const VARIANT: &str = "TORCHFIX_VARIANT";
+/// The channel of the PyTorch index, as `--channel` takes it.
+pub const CHANNEL: &str = "TORCHFIX_CHANNEL";
+/// Files uploaded then or later do not exist, as `--exclude-newer` takes it; wins over uv's variable.
+pub const EXCLUDE_NEWER: &str = "TORCHFIX_EXCLUDE_NEWER";
 /// Manifests that replace the embedded ones.
 pub const MANIFESTS: &str = "TORCHFIX_MANIFESTS";
 /// Any value: no network is used.
@@ -29,6 +33,8 @@ pub const PIP_EXTRA_INDEX_URL: &str = "PIP_EXTRA_INDEX_URL";
 pub const UV_DEFAULT_INDEX: &str = "UV_DEFAULT_INDEX";
 /// uv's default index, by its older name.
 pub const UV_INDEX_URL: &str = "UV_INDEX_URL";
+/// uv's word for `--exclude-newer`.
+pub const UV_EXCLUDE_NEWER: &str = "UV_EXCLUDE_NEWER";
 
 /// The active virtual environment.
 pub const VIRTUAL_ENV: &str = "VIRTUAL_ENV";

@@ -278,7 +278,17 @@ fn cards_of_others_and_passed_through_ones_count_as_none() {
     assert_eq!((&machine.driver, &machine.gpus), (&None, &Some(Vec::new())));
     assert!(has_note(&machine, "Intel display card 8086:46a6"));
     assert!(has_note(&machine, "AMD display card 1002:744c"));
+    assert!(has_note(&machine, "`--variant xpu`") && has_note(&machine, "ROCm"), "{:?}", machine.notes);
     assert!(has_note(&machine, "vfio-pci"));
+}
+
+#[test]
+fn an_amd_accelerator_without_an_output_is_told() {
+    let system = System::empty();
+    system.pci("0000:03:00.0", "0x120000", "1002:74a1", Some("amdgpu")).file("/dev/kfd", "");
+    let machine = seen(&system, &[]);
+    assert_eq!(machine.gpus, Some(Vec::new()));
+    assert!(has_note(&machine, "/dev/kfd"), "{:?}", machine.notes);
 }
 
 #[test]

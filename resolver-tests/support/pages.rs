@@ -32,6 +32,8 @@ pub struct Listed {
     pub yanked: Option<String>,
     /// The hash of the metadata file beside it, where there is one.
     pub core_metadata: Option<Sha256>,
+    /// When it was uploaded; PyPI's HTML does not say it.
+    pub upload_time: Option<String>,
 }
 
 impl Listed {
@@ -97,8 +99,9 @@ fn pytorch(project: &str, files: &[Listed]) -> String {
         let metadata = file.core_metadata.map_or_else(String::new, |hash| {
             format!(" data-dist-info-metadata=\"sha256={hash}\" data-core-metadata=\"sha256={hash}\"")
         });
+        let time = file.upload_time.as_ref().map_or_else(String::new, |time| format!(" data-upload-time=\"{time}\""));
         let href = file.href.replace('+', "%2B");
-        lines.push(format!("    <a href=\"{href}{}\"{metadata}>{}</a><br/>", fragment(file), file.file_name));
+        lines.push(format!("    <a href=\"{href}{}\"{metadata}{time}>{}</a><br/>", fragment(file), file.file_name));
     }
     lines.extend(["  </body>".to_owned(), "</html>".into(), "<!--TIMESTAMP 1755800000-->".into()]);
     lines.join("\n")
@@ -118,6 +121,9 @@ fn json(project: &str, files: &[Listed]) -> String {
             });
             if let Some(size) = file.size {
                 entry["size"] = size.into();
+            }
+            if let Some(time) = &file.upload_time {
+                entry["upload-time"] = time.as_str().into();
             }
             entry
         })

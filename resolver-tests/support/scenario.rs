@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::Deserialize;
 use torchfix::catalog::Manifests;
 use torchfix::machine::Machine;
-use torchfix::request::{Indexes, Request, VariantChoice};
+use torchfix::request::{FileRules, Indexes, Request, VariantChoice};
 use torchfix::resolve::{InstalledPin, Resolution, ResolveError, resolve};
-use torchfix::vocab::{Diagnostic as _, Url};
+use torchfix::vocab::{Channel, Diagnostic as _, Url};
 
 use super::catalog::{Catalog, Down, WheelRow};
 
@@ -212,12 +212,15 @@ impl Scenario {
                 .map_or(VariantChoice::Auto, |variant| VariantChoice::Named(variant.parse().unwrap())),
             upgrade: self.request.upgrade,
             pre_releases: self.request.pre_releases,
+            files: FileRules::default(),
             indexes: Indexes {
                 default: url("pypi"),
                 extra: self.indexes.extra.then(|| url("extra")).into_iter().collect(),
                 find_links: self.indexes.links.then(|| url("links")).into_iter().collect(),
                 torch: url("pytorch"),
                 torch_is_mirror: false,
+                channel: Channel::Stable,
+                no_index: false,
             },
         }
     }

@@ -14,34 +14,65 @@ use super::wheels::{BuiltWheel, WheelBuilder};
 /// Wheels laid out as indexes: torch's family under `/whl/<variant>/`, all else under `/simple/`.
 #[derive(Default)]
 pub struct Layout {
-    directories: Vec<(String, Style, Vec<BuiltWheel>)>,
+    shelves: Vec<Shelf>,
+}
+
+/// A project in a directory.
+struct Shelf {
+    directory: String,
+    style: Style,
+    wheels: Vec<BuiltWheel>,
+    hashed: bool,
+    uploaded: Vec<String>,
 }
 
 impl Layout {
     /// Adds a project of the default index.
-    pub fn simple(mut self, wheels: Vec<BuiltWheel>) -> Self {
-        self.directories.push(("/simple".to_owned(), Style::Json, wheels));
-        self
+    pub fn simple(self, wheels: Vec<BuiltWheel>) -> Self {
+        self.at("/simple", Style::Json, wheels)
     }
 
     /// Adds a project of a variant's directory on the PyTorch index.
-    pub fn torch(mut self, variant: &str, wheels: Vec<BuiltWheel>) -> Self {
-        self.directories.push((format!("/whl/{variant}"), Style::Pytorch, wheels));
+    pub fn torch(self, variant: &str, wheels: Vec<BuiltWheel>) -> Self {
+        self.at(&format!("/whl/{variant}"), Style::Pytorch, wheels)
+    }
+
+    /// Adds a project of any directory.
+    pub fn at(mut self, directory: &str, style: Style, wheels: Vec<BuiltWheel>) -> Self {
+        let directory = directory.to_owned();
+        self.shelves.push(Shelf { directory, style, wheels, hashed: true, uploaded: Vec::new() });
+        self
+    }
+
+    /// The page of the project added last states no hashes.
+    pub fn unhashed(mut self) -> Self {
+        self.shelves.last_mut().unwrap().hashed = false;
+        self
+    }
+
+    /// The page of the project added last says when each wheel was uploaded.
+    pub fn uploaded(mut self, times: &[&str]) -> Self {
+        self.shelves.last_mut().unwrap().uploaded = times.iter().map(|time| (*time).to_owned()).collect();
         self
     }
 
     /// The site: a page for each project, the wheels, and their METADATA beside them.
     pub fn site(&self) -> Site {
         let mut site = Site::new();
-        for (directory, style, wheels) in &self.directories {
+        for Shelf { directory, style, wheels, hashed, uploaded } in &self.shelves {
             let name = project(&wheels[0]);
             let mut files = Vec::new();
-            for wheel in wheels {
+            for (place, wheel) in wheels.iter().enumerate() {
                 let path = file_path(directory, wheel);
                 site = site.file(&path, wheel.bytes.clone());
                 site = site.file(&format!("{path}.metadata"), wheel.metadata.clone().into_bytes());
-                let core_metadata = Some(Sha256::of(wheel.metadata.as_bytes()));
-                files.push(Listed { core_metadata, ..Listed::new(&wheel.file_name, &path, &wheel.bytes) });
+                let listed = Listed::new(&wheel.file_name, &path, &wheel.bytes);
+                files.push(Listed {
+                    core_metadata: Some(Sha256::of(wheel.metadata.as_bytes())),
+                    sha256: listed.sha256.filter(|_| *hashed),
+                    upload_time: uploaded.get(place).cloned(),
+                    ..listed
+                });
             }
             site = site.simple_page(&format!("{directory}/{name}/"), &files, *style);
         }

@@ -1,6 +1,6 @@
 //! What an index page lists.
 
-use crate::vocab::{Sha256, Url, VersionSpecifiers, WheelName};
+use crate::vocab::{Moment, Sha256, Url, VersionSpecifiers, WheelName};
 
 /// A server, or a folder, that lists wheels.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,8 +41,8 @@ pub struct Artifact {
     pub yanked: Option<String>,
     /// Its METADATA as a file of its own (PEP 658), where there is one.
     pub metadata: Option<MetadataFile>,
-    /// When it was uploaded, RFC 3339.
-    pub upload_time: Option<String>,
+    /// When it was uploaded, where the page says.
+    pub upload_time: Option<Moment>,
 }
 
 /// A METADATA file served beside its wheel.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::report::bytes;
-use crate::vocab::{Diagnostic, ExitStatus, ParsePlatformError};
+use crate::vocab::{Diagnostic, ExitStatus, ParsePlatformError, Sha256};
 
 /// A setting that cannot be used, or that does not go together with the machine or the environment.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,9 @@ pub(super) enum CommandError {
     /// Code `fetch.unhashed`, exit 24.
     #[error("no index states a hash of {}, and `--require-hashes` was given", .0.join(", "))]
     Unhashed(Vec<String>),
+    /// Code `fetch.hash-not-listed`, exit 24.
+    #[error("`{wheel}` has sha256 {sha256}, which no requirement lists")]
+    HashNotListed { wheel: String, sha256: Sha256 },
     /// Code `install.no-room`, exit 30.
     #[error("no room in `{}`: {} are needed, {} are free", path.display(), bytes(*need), bytes(*free))]
     NoRoom {
@@ -71,6 +74,7 @@ impl Diagnostic for CommandError {
             Self::LinkMode { .. } => "usage.link-mode",
             Self::What(_) => "usage.what",
             Self::Unhashed(_) => "fetch.unhashed",
+            Self::HashNotListed { .. } => "fetch.hash-not-listed",
             Self::NoRoom { .. } => "install.no-room",
             Self::NoCacheFolder => "cache.no-folder",
             Self::WorkingDirectory(_) => "host.working-directory",
@@ -82,7 +86,7 @@ impl Diagnostic for CommandError {
 
     fn exit_status(&self) -> ExitStatus {
         match self {
-            Self::Unhashed(_) => ExitStatus::Refused,
+            Self::Unhashed(_) | Self::HashNotListed { .. } => ExitStatus::Refused,
             Self::NoRoom { .. } | Self::NoCacheFolder | Self::WorkingDirectory(_) | Self::AnswerLost => {
                 ExitStatus::FileSystem
             }

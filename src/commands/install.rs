@@ -26,8 +26,8 @@ use crate::request::{Defaults, Request, Settled};
 use crate::resolve::{self, InstalledPin, Resolution, Satisfied};
 use crate::variables;
 use crate::venv::{self, CreateOptions, Created, Environment, NewEnvironment};
-use crate::vocab::{ExitStatus, PackageName, Requirement};
-use crate::wheel::{self, Cache, ObtainOptions};
+use crate::vocab::{Channel, ExitStatus, PackageName, Requirement};
+use crate::wheel::{self, Cache, ObtainOptions, UnpackedWheel};
 
 /// Runs the command.
 pub(super) fn run(session: &Session, args: &InstallArgs) -> Result<ExitStatus, Error> {
@@ -86,14 +86,15 @@ impl Run<'_> {
         }
         let cache = Cache::open(self.session.cache_dir()?)?;
         let unpacked = view::unpacked(&plan, &cache, &indexes);
-        let view = view::of_plan(&plan, &resolution, &cache, &client, &unpacked);
+        let view = view::of_plan(&plan, &resolution, &cache, &client, &unpacked, self.request.files.only_listed);
         bars.clear();
         for Unpacked { wheel, bytes, .. } in &unpacked {
             if let Err(error) = bytes {
                 self.session.output.detail(&format!("no one says how large {} is unpacked: {error}", wheel.title()));
             }
         }
-        refuse_without_hash(self.args.require_hashes, &plan)?;
+        // Where hashes are listed, what comes is held against them.
+        refuse_without_hash(self.args.require_hashes && !self.request.files.only_listed, &plan)?;
         if self.args.dry_run {
             view.answer(self.session.output);
             return Ok(ExitStatus::Done);
@@ -163,6 +164,7 @@ impl Run<'_> {
             ObtainOptions { interrupted: Arc::clone(&self.session.interrupted), ..ObtainOptions::default() };
         options.fetch.twins = self.twin_hosts();
         let unpacked = wheel::obtain(&wheels, client, cache, &options, bars)?;
+        self.hold_to_listed(&wheels, &unpacked)?;
         let _changing = self.session.changing();
         // A new environment goes again unless what it was made for comes into it.
         let (environment, new) = self.environment()?;
@@ -174,6 +176,23 @@ impl Run<'_> {
             new.keep();
         }
         Ok(environment)
+    }
+
+    /// Where a requirements file lists hashes, a wheel that no index states one of must turn out to have a listed one.
+    fn hold_to_listed(&self, wheels: &[LockedWheel], unpacked: &[UnpackedWheel]) -> Result<(), Error> {
+        if !self.request.files.only_listed {
+            return Ok(());
+        }
+        let listed = self.request.listed_hashes(&markers_of(&self.target.machine)?);
+        let found = wheels.iter().zip(unpacked).find(|(wheel, unpacked)| {
+            wheel.sha256.is_none() && !listed.get(&wheel.name).is_some_and(|hashes| hashes.contains(&unpacked.sha256))
+        });
+        match found {
+            Some((wheel, unpacked)) => {
+                Err(CommandError::HashNotListed { wheel: wheel.file_name.to_string(), sha256: unpacked.sha256 }.into())
+            }
+            None => Ok(()),
+        }
     }
 
     /// The environment that is there, or a new one: made only now, when everything that goes into it is at hand.
@@ -230,6 +249,9 @@ fn settle(session: &Session, args: &InstallArgs, manifests: &Manifests) -> Resul
         index: manifests.default_index().clone(),
         torch: manifests.torch_index().url.clone(),
         torch_hosts: manifests.torch_index().hosts.clone(),
+        channels: [Channel::Test, Channel::Nightly]
+            .map(|channel| (channel, manifests.channel_path(channel).to_owned()))
+            .to_vec(),
     };
     let lookup = |name: &str| session.host.text_variable(name).map(str::to_owned);
     Ok(Request::settle(args, session.host.working_directory(), &lookup, &defaults)?)

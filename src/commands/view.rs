@@ -9,17 +9,20 @@ use crate::resolve::{Resolution, TorchChoice};
 use crate::wheel::Cache;
 
 /// What `plan` comes to; a size that no index states is asked of the file's host.
+///
+/// With `listed` every wheel is held against a list of hashes when it has come.
 pub(super) fn of_plan(
     plan: &Plan,
     resolution: &Resolution,
     cache: &Cache,
     client: &Client,
     unpacked: &[Unpacked<'_>],
+    listed: bool,
 ) -> PlanView {
     let mut view = around(resolution.torch.clone());
     view.reasons.clone_from(&resolution.reasons);
     view.warnings = resolution.warnings.iter().chain(&plan.warnings).cloned().collect();
-    view.warnings.extend(plan.wheels().filter(|wheel| wheel.sha256.is_none()).map(|wheel| {
+    view.warnings.extend(plan.wheels().filter(|wheel| wheel.sha256.is_none() && !listed).map(|wheel| {
         let host = wheel.url.host_str().unwrap_or("this machine");
         format!("no index states a hash of {}: it is trusted as far as the connection to {host} is", wheel.file_name)
     }));

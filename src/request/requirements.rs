@@ -1,8 +1,24 @@
-//! Requirements as they are typed, and the files that list them.
+//! Requirements as they are typed, and what can be wrong with them and with the files that list them.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::vocab::{Diagnostic, ExitStatus, Requirement, Url, WheelName};
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`, line {}", self.path.display(), self.line)
+    }
+}
 
 /// A requirement, or a file of them, that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +33,14 @@ pub enum RequirementsError {
         /// What the parser said, in one line.
         reason: String,
     },
+    /// Code `usage.requirement-source`, exit 2.
+    #[error("`{text}`{place} asks for source code, and torchfix installs wheels only")]
+    Source {
+        /// What was typed.
+        text: String,
+        /// Where it stands, with a leading space; empty on the command line.
+        place: String,
+    },
     /// Code `usage.requirements-file`, exit 2.
     #[error("cannot read the requirements file `{}`", path.display())]
     Unreadable {
@@ -26,18 +50,42 @@ pub enum RequirementsError {
         #[source]
         source: std::io::Error,
     },
+    /// Code `usage.requirements-text`, exit 2.
+    #[error("{place} cannot be read: {reason}")]
+    NotText {
+        /// Where.
+        place: Place,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// Code `usage.requirements-size`, exit 2.
+    #[error("`{}` is larger than a requirements file can be ({limit} bytes)", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes are read at most.
+        limit: u64,
+    },
     /// Code `usage.requirements-option`, exit 2.
-    #[error("`{option}` in `{}`, line {line}, is an option that torchfix does not read from a requirements file", path.display())]
+    #[error("`{option}` in {place} is an option that torchfix does not read from a requirements file")]
     Option {
         /// The option.
         option: String,
-        /// The file.
-        path: PathBuf,
-        /// Its line, from 1.
-        line: usize,
+        /// Where.
+        place: Place,
+    },
+    /// Code `usage.requirements-option-value`, exit 2.
+    #[error("`{option}` in {place}: {reason}")]
+    OptionValue {
+        /// The option.
+        option: String,
+        /// Where.
+        place: Place,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Code `usage.requirements-nesting`, exit 2.
-    #[error("`{}` includes itself, or files are nested more than {MAX_DEPTH} deep", path.display())]
+    #[error("`{}` includes itself, or there are too many files in files", path.display())]
     Nesting {
         /// The file that would be read once more.
         path: PathBuf,
@@ -48,8 +96,12 @@ impl Diagnostic for RequirementsError {
     fn code(&self) -> &'static str {
         match self {
             Self::Invalid { .. } => "usage.requirement",
+            Self::Source { .. } => "usage.requirement-source",
             Self::Unreadable { .. } => "usage.requirements-file",
+            Self::NotText { .. } => "usage.requirements-text",
+            Self::TooLarge { .. } => "usage.requirements-size",
             Self::Option { .. } => "usage.requirements-option",
+            Self::OptionValue { .. } => "usage.requirements-option-value",
             Self::Nesting { .. } => "usage.requirements-nesting",
         }
     }
@@ -59,174 +111,135 @@ impl Diagnostic for RequirementsError {
     }
 
     fn hints(&self) -> Vec<String> {
-        match self {
+        let hint = match self {
             Self::Invalid { .. } => {
-                vec![
-                    "requirements are written `torch==2.9.1`, `torchvision>=0.24`, `name @ https://…/name.whl`"
-                        .to_owned(),
-                ]
+                "requirements are written `torch==2.9.1`, `torchvision>=0.24`, `name @ https://…/name.whl`".to_owned()
+            }
+            Self::Source { .. } => {
+                "build a wheel of it with `pip wheel --no-deps`, and name that by its path".to_owned()
             }
             Self::Option { option, .. } => {
-                vec![format!("remove the line, or give `{option}` on the command line if torchfix has it")]
+                format!("remove the line, or give `{option}` on the command line if torchfix has it")
             }
-            Self::Unreadable { .. } | Self::Nesting { .. } => Vec::new(),
-        }
+            _ => return Vec::new(),
+        };
+        vec![hint]
     }
 }
 
-const MAX_DEPTH: usize = 16;
-
 /// A requirement as typed: PEP 508, or the path or URL of a wheel. Relative paths are against `folder`.
 pub fn parse_requirement(text: &str, folder: &Path) -> Result<Requirement, RequirementsError> {
-    parse_at(text, folder, "")
+    parse_at(text, text, folder, None)
 }
 
-fn parse_at(text: &str, folder: &Path, place: &str) -> Result<Requirement, RequirementsError> {
+/// Parses `text`; messages show `shown`, which has no variables put in.
+pub(super) fn parse_at(
+    text: &str,
+    shown: &str,
+    folder: &Path,
+    place: Option<&Place>,
+) -> Result<Requirement, RequirementsError> {
+    let shown = || shown_without_credentials(shown);
+    let place_in_words = || place.map_or_else(String::new, |place| format!(" in {place},"));
     let invalid = |reason: String| RequirementsError::Invalid {
-        text: text.chars().take(200).collect(),
-        place: place.to_owned(),
-        reason: reason.lines().next().unwrap_or_default().to_owned(),
+        text: shown(),
+        place: place_in_words(),
+        reason: shown_without_credentials(reason.lines().next().unwrap_or_default()),
     };
-    let spelled = match wheel_url(text, folder) {
-        Some(url) => {
+    let source = || RequirementsError::Source { text: shown(), place: place_in_words() };
+    let spelled = match archive(text, folder) {
+        Some(Archive { url, extras, marker }) if is_wheel(url.path()) => {
             let file_name = url.path_segments().and_then(|mut parts| parts.next_back()).unwrap_or_default();
             let file_name = file_name.replace("%2B", "+").replace("%2b", "+");
             let wheel: WheelName =
                 file_name.parse().map_err(|error: crate::vocab::ParseWheelNameError| invalid(error.to_string()))?;
-            format!("{} @ {url}", wheel.name)
+            let marker = if marker.is_empty() { String::new() } else { format!(" ; {marker}") };
+            format!("{}{extras} @ {url}{marker}", wheel.name)
         }
+        Some(_) => return Err(source()),
         None => text.to_owned(),
     };
-    spelled.parse().map_err(|error: pep508_rs::Pep508Error<Url>| invalid(error.to_string()))
+    let requirement: Requirement =
+        spelled.parse().map_err(|error: pep508_rs::Pep508Error<Url>| invalid(error.to_string()))?;
+    match &requirement.version_or_url {
+        // On the command line the solver says it, with the name.
+        Some(pep508_rs::VersionOrUrl::Url(url)) if place.is_some() && !is_wheel(url.path()) => Err(source()),
+        _ => Ok(requirement),
+    }
 }
 
-/// The URL of a bare wheel; `None` for a PEP 508 requirement.
-fn wheel_url(text: &str, folder: &Path) -> Option<Url> {
-    if text.contains(" @ ") {
+/// An archive, a folder or a repository that stands without a name.
+struct Archive<'text> {
+    url: Url,
+    /// `[a,b]`, or nothing.
+    extras: &'text str,
+    marker: &'text str,
+}
+
+/// What is given by path or URL alone; `None` for a PEP 508 requirement.
+fn archive<'text>(text: &'text str, folder: &Path) -> Option<Archive<'text>> {
+    let text = text.trim();
+    let has_scheme = has_scheme(text);
+    let (place, marker) = text.split_once(if has_scheme { "; " } else { ";" }).unwrap_or((text, ""));
+    let place = place.trim_end();
+    let (place, extras) = match place.strip_suffix(']').and_then(|_| place.rfind('[')) {
+        Some(at) if at > 0 => place.split_at(at),
+        _ => (place, ""),
+    };
+    let url = if has_scheme {
+        Url::parse(place).ok()?
+    } else if is_path(place) {
+        Url::from_file_path(folder.join(place)).ok()?
+    } else {
         return None;
-    }
-    let is_wheel =
-        |path: &str| Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("whl"));
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Some(url).filter(|url| is_wheel(url.path())),
-        _ if is_wheel(text) => Url::from_file_path(folder.join(text)).ok(),
-        _ => None,
-    }
+    };
+    Some(Archive { url, extras, marker: marker.trim() })
 }
 
-/// What requirements files come to.
-#[derive(Debug, Default)]
-pub(super) struct Listed {
-    pub requirements: Vec<Requirement>,
-    pub constraints: Vec<Requirement>,
+/// Whether a text begins as a URL does; a Windows drive letter is no scheme, and `name@git+https` is none either.
+fn has_scheme(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let known = matches!(scheme, "http" | "https" | "file" | "ftp") || is_vcs(scheme);
+    known && (rest.starts_with('/') || scheme == "file" || is_vcs(scheme))
 }
 
-impl Listed {
-    /// Reads `path` and what it includes; what it lists goes to the constraints if `constrain`.
-    pub(super) fn read(&mut self, path: &Path, constrain: bool) -> Result<(), RequirementsError> {
-        self.read_nested(path, constrain, 0)
-    }
-
-    fn read_nested(&mut self, path: &Path, constrain: bool, depth: usize) -> Result<(), RequirementsError> {
-        if depth > MAX_DEPTH {
-            return Err(RequirementsError::Nesting { path: path.to_owned() });
-        }
-        let text = fs_err::read_to_string(path)
-            .map_err(|source| RequirementsError::Unreadable { path: path.to_owned(), source })?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        for (number, line) in logical_lines(&text) {
-            let included = |names: &[&str]| names.iter().find_map(|name| option_value(&line, name));
-            if let Some(file) = included(&["-r", "--requirement"]) {
-                self.read_nested(&folder.join(file), constrain, depth + 1)?;
-            } else if let Some(file) = included(&["-c", "--constraint"]) {
-                self.read_nested(&folder.join(file), true, depth + 1)?;
-            } else if let Some(option) = line.split_whitespace().find(|word| word.starts_with('-')) {
-                let option = option.split('=').next().unwrap_or(option).to_owned();
-                return Err(RequirementsError::Option { option, path: path.to_owned(), line: number });
-            } else {
-                let place = format!(" in `{}`, line {number},", path.display());
-                let requirement = parse_at(&line, folder, &place)?;
-                let list = if constrain { &mut self.constraints } else { &mut self.requirements };
-                list.push(requirement);
-            }
-        }
-        Ok(())
-    }
+fn is_vcs(scheme: &str) -> bool {
+    ["git", "hg", "svn", "bzr"].iter().any(|vcs| scheme.strip_prefix(vcs).is_some_and(|rest| rest.starts_with('+')))
 }
 
-/// The value of an option at the start of a line: `-r FILE`, `-rFILE`, `--requirement=FILE`.
-fn option_value<'line>(line: &'line str, name: &str) -> Option<&'line str> {
-    let rest = line.strip_prefix(name)?;
-    let separated = rest.starts_with([' ', '\t', '=']);
-    (separated || !name.starts_with("--"))
-        .then(|| rest.trim_start_matches([' ', '\t', '=']).trim())
-        .filter(|value| !value.is_empty())
+/// Whether a text without a scheme is a path: a wheel or an archive by its name, or something in a folder.
+fn is_path(text: &str) -> bool {
+    let named = [".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar"].iter();
+    let archive = named.clone().any(|end| text.len() > end.len() && text.to_ascii_lowercase().ends_with(end));
+    // In what is no path, these stand behind `@` or in a marker only.
+    let in_folder = text.starts_with(['.', '/', '\\', '~']) || !text.contains([' ', '@']) && text.contains(['/', '\\']);
+    is_wheel(text) && !text.contains(" @ ") || archive && !text.contains('@') || in_folder
 }
 
-/// Lines without comments, continuations joined, each with the number of its first line.
-///
-/// <https://pip.pypa.io/en/stable/reference/requirements-file-format/>
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines: Vec<(usize, String)> = Vec::new();
-    let mut continues = false;
-    for (number, line) in text.strip_prefix('\u{feff}').unwrap_or(text).lines().enumerate() {
-        let (body, goes_on) = line.strip_suffix('\\').map_or((line, false), |body| (body, true));
-        match lines.last_mut() {
-            Some((_, last)) if continues => last.push_str(body),
-            _ => lines.push((number + 1, body.to_owned())),
-        }
-        continues = goes_on;
+fn is_wheel(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("whl"))
+}
+
+/// A text as messages show it: not endless, and of URLs in it not who asks.
+pub(super) fn shown_without_credentials(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        let end = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
+        shown.push_str(before);
+        rest = after[..end].rfind('@').map_or(after, |at| &after[at + 1..]);
     }
-    for (_, line) in &mut lines {
-        // A `#` opens a comment only at the start or after white space: URLs have fragments.
-        let comment = line.char_indices().find(|(at, c)| *c == '#' && (*at == 0 || line[..*at].ends_with([' ', '\t'])));
-        if let Some((at, _)) = comment {
-            line.truncate(at);
-        }
-        *line = line.trim().to_owned();
-    }
-    lines.retain(|(_, line)| !line.is_empty());
-    lines
+    shown.push_str(rest);
+    shown.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(files: &[(&str, &str)]) -> Result<Listed, RequirementsError> {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            fs_err::write(folder.path().join(name), text).unwrap();
-        }
-        let mut listed = Listed::default();
-        listed.read(&folder.path().join(files[0].0), false).map(|()| listed)
-    }
-
-    fn texts(requirements: &[Requirement]) -> Vec<String> {
-        requirements.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn comments_continuations_and_includes() {
-        let listed = read(&[
-            ("a.txt", "# head\ntorch==2.9.1  # the one\nnumpy>=1, \\\n  <3\n-r b.txt\n--constraint=c.txt\n"),
-            ("b.txt", "demo @ https://host/demo-1-py3-none-any.whl#egg=demo ; python_version > '3'\n"),
-            ("c.txt", "sympy<2\n"),
-        ])
-        .unwrap();
-        assert_eq!(texts(&listed.requirements).len(), 3);
-        assert_eq!(texts(&listed.requirements)[..2], ["torch==2.9.1", "numpy>=1,<3"]);
-        assert_eq!(texts(&listed.constraints), ["sympy<2"]);
-    }
-
-    #[test]
-    fn what_is_not_read_is_refused_by_line() {
-        let error = read(&[("a.txt", "torch\n\ntorch==1 --hash=sha256:00\n")]).unwrap_err();
-        assert!(error.to_string().contains("`--hash`") && error.to_string().contains("line 3"), "{error}");
-        assert!(matches!(read(&[("a.txt", "-r a.txt\n")]), Err(RequirementsError::Nesting { .. })));
-        assert!(matches!(read(&[("a.txt", "-r gone.txt\n")]), Err(RequirementsError::Unreadable { .. })));
-        let error = read(&[("a.txt", "torch=2\n")]).unwrap_err();
-        assert!(error.to_string().contains("`torch=2` in `"), "{error}");
+    fn parse(text: &str) -> Result<String, RequirementsError> {
+        parse_requirement(text, Path::new("/folder")).map(|requirement| requirement.to_string())
     }
 
     #[test]
@@ -237,5 +250,54 @@ mod tests {
         let requirement = parse_requirement("https://host/demo-1.0%2Bcu1-py3-none-any.whl", folder.path()).unwrap();
         assert!(requirement.version_or_url.is_some());
         assert!(parse_requirement("demo.whl", folder.path()).is_err());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn extras_and_markers_stand_behind_a_wheel() {
+        assert_eq!(
+            parse("./demo-1.0-py3-none-any.whl[a,b] ; python_version > '3'").unwrap(),
+            "demo[a,b] @ file:///folder/demo-1.0-py3-none-any.whl ; python_full_version >= '3.1'"
+        );
+        assert_eq!(
+            parse("https://h/demo-1.0-py3-none-any.whl#sha256=00; os_name == 'nt'").unwrap(),
+            "demo @ https://h/demo-1.0-py3-none-any.whl#sha256=00 ; os_name == 'nt'"
+        );
+        assert!(parse("file:///folder/demo-1.0-py3-none-any.whl").unwrap().starts_with("demo @ file:///folder/demo"));
+    }
+
+    #[test]
+    fn source_code_gets_a_clear_word() {
+        for source in [
+            ".",
+            "./demo",
+            "../demo[x]",
+            "demo/",
+            "demo-1.0.tar.gz",
+            "https://h/demo-1.0.zip",
+            "git+https://github.com/a/b@main#egg=b",
+            "git+ssh://git@github.com/a/b.git",
+        ] {
+            let error = parse(source).unwrap_err();
+            assert!(matches!(error, RequirementsError::Source { .. }), "{source}: {error}");
+        }
+    }
+
+    #[test]
+    fn names_are_no_paths() {
+        for name in
+            ["torch", "torch[opt]>=2 ; sys_platform == 'win32'", "torch.audio", "a @ https://h/a-1-py3-none-any.whl"]
+        {
+            assert!(parse(name).is_ok(), "{name}");
+        }
+        assert!(matches!(parse("torch=2"), Err(RequirementsError::Invalid { .. })));
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        let error = parse("https://user:secret@h/demo.tar.gz").unwrap_err().to_string();
+        assert!(error.contains("https://h/demo.tar.gz") && !error.contains("secret"), "{error}");
+        let error = parse("demo >= @ https://user:secret@h/x.whl").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
     }
 }

@@ -1,14 +1,16 @@
-//! Every default of a request, settled from what was typed and what the environment says.
+//! Every default of a request, settled from what was typed, what the files say and what the environment says.
 
 use std::path::Path;
 
-use super::requirements::{Listed, RequirementsError, parse_requirement};
-use super::{Indexes, Request, VariantChoice};
-use crate::cli::{IndexArgs, InstallArgs};
+use super::file::Listed;
+use super::requirements::{RequirementsError, parse_requirement};
+use super::sources::{self, Sources};
+use super::{FileRules, Request, Variables, VariantChoice};
+use crate::cli::{InstallArgs, SolveArgs};
 use crate::variables;
-use crate::vocab::{Diagnostic, ExitStatus, Requirement, Url, Variant};
+use crate::vocab::{Channel, Diagnostic, ExitStatus, Moment, Requirement, Url};
 
-/// What holds where nothing else is said; the URLs come from the manifests.
+/// What holds where nothing else is said; it comes from the manifests.
 #[derive(Debug, Clone)]
 pub struct Defaults {
     /// The default index.
@@ -17,6 +19,8 @@ pub struct Defaults {
     pub torch: Url,
     /// Its hosts: a URL on one of them names the PyTorch index.
     pub torch_hosts: Vec<String>,
+    /// Its channels beside the stable one, and where they lie under the root.
+    pub channels: Vec<(Channel, String)>,
 }
 
 /// A request, and what should be said about how it came about.
@@ -24,7 +28,7 @@ pub struct Defaults {
 pub struct Settled {
     /// The request.
     pub request: Request,
-    /// Settings that came from the environment, and which one won.
+    /// Settings that came from the environment or from a file, and which one won.
     pub notes: Vec<String>,
 }
 
@@ -43,11 +47,29 @@ pub enum RequestError {
         #[source]
         source: crate::vocab::ParseVariantError,
     },
+    /// Code `usage.channel`, exit 2.
+    #[error("{setting}: {source}")]
+    Channel {
+        /// The variable.
+        setting: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: crate::vocab::ParseChannelError,
+    },
+    /// Code `usage.exclude-newer`, exit 2.
+    #[error("{setting}: {source}")]
+    ExcludeNewer {
+        /// The flag or variable.
+        setting: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: crate::vocab::ParseMomentError,
+    },
     /// Code `usage.index-url`, exit 2.
     #[error("{setting}: `{text}` is no index URL: {reason}")]
     Index {
-        /// The flag or variable.
-        setting: &'static str,
+        /// The flag, the variable, or the line of a file.
+        setting: String,
         /// What it says, without credentials.
         text: String,
         /// What is wrong with it.
@@ -60,6 +82,8 @@ impl Diagnostic for RequestError {
         match self {
             Self::Requirements(error) => error.code(),
             Self::Variant { .. } => "usage.variant",
+            Self::Channel { .. } => "usage.channel",
+            Self::ExcludeNewer { .. } => "usage.exclude-newer",
             Self::Index { .. } => "usage.index-url",
         }
     }
@@ -72,13 +96,14 @@ impl Diagnostic for RequestError {
         match self {
             Self::Requirements(error) => error.hints(),
             Self::Index { .. } => vec!["index URLs start with https://, http:// or file://".to_owned()],
-            Self::Variant { .. } => Vec::new(),
+            Self::ExcludeNewer { .. } => vec![format!(
+                "durations, as uv takes them, are not read: name a moment or a day with `--exclude-newer` or {}",
+                variables::EXCLUDE_NEWER
+            )],
+            Self::Variant { .. } | Self::Channel { .. } => Vec::new(),
         }
     }
 }
-
-/// Looks a variable up; every setting passes through it, so that tests need no process environment.
-type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Request {
     /// Settles what `install` was asked for. `folder` is the working directory.
@@ -88,16 +113,15 @@ impl Request {
         variables: Variables<'_>,
         defaults: &Defaults,
     ) -> Result<Settled, RequestError> {
-        let mut notes = Vec::new();
         let mut listed = Listed::default();
         for text in &args.requirements {
             listed.requirements.push(parse_requirement(text, folder)?);
         }
         for path in &args.requirement_files {
-            listed.read(&folder.join(path), false)?;
+            listed.read(&folder.join(path), false, variables)?;
         }
         for path in &args.constraint_files {
-            listed.read(&folder.join(path), true)?;
+            listed.read(&folder.join(path), true, variables)?;
         }
         if args.requirements.is_empty() && args.requirement_files.is_empty() {
             listed.requirements.push(parse_requirement("torch", folder)?);
@@ -105,21 +129,43 @@ impl Request {
         if args.seed {
             listed.requirements.push(parse_requirement("pip", folder)?);
         }
-        let (indexes, index_variant) = settle_indexes(&args.indexes, folder, variables, defaults, &mut notes)?;
-        let mut variant = settle_variant(args.solve.variant.as_deref(), variables, &mut notes)?;
-        if let (VariantChoice::Auto, Some(named)) = (&variant, index_variant) {
-            notes.push(format!(
-                "--index-url names the PyTorch index, so the variant is {named}; all else comes from {}",
-                indexes.default
-            ));
-            variant = VariantChoice::Named(named);
+        let mut notes = listed.notes.clone();
+        let Sources { mut indexes, named } =
+            sources::settle(&args.indexes, &listed, folder, variables, defaults, &mut notes)?;
+        let mut variant = settle_variant(&args.solve, variables, &mut notes)?;
+        if let Some((setting, directory)) = named {
+            let mut what = Vec::new();
+            if let (VariantChoice::Auto, Some(named)) = (&variant, directory.variant) {
+                what.push(format!("the variant is {named}"));
+                variant = VariantChoice::Named(named);
+            }
+            if directory.channel != Channel::Stable && args.solve.channel.is_none() {
+                what.push(format!("the channel is {}", directory.channel));
+            }
+            let so = if what.is_empty() { String::new() } else { format!(", so {}", what.join(" and ")) };
+            let rest = sources::without_credentials(&indexes.default);
+            notes.push(format!("{setting} names the PyTorch index{so}; all else comes from {rest}"));
         }
+        if let Some(channel) = settle_channel(&args.solve, indexes.channel, variables, &mut notes)? {
+            indexes.channel = channel;
+        }
+        if let Some(place) = &listed.hashes_required {
+            notes.push(format!(
+                "hashes are listed in {place}, so every wheel that is fetched must have one that is listed"
+            ));
+        }
+        let files = FileRules {
+            exclude_newer: settle_exclude_newer(&args.solve, variables, &mut notes)?,
+            only_listed: listed.hashes_required.is_some(),
+            hashes: listed.hashes,
+        };
         let request = Request {
             requirements: deduplicated(listed.requirements),
             constraints: listed.constraints,
             variant,
             upgrade: args.upgrade,
-            pre_releases: args.pre,
+            pre_releases: args.pre || listed.pre.is_some(),
+            files,
             indexes,
         };
         Ok(Settled { request, notes })
@@ -137,12 +183,12 @@ fn deduplicated(requirements: Vec<Requirement>) -> Vec<Requirement> {
 }
 
 fn settle_variant(
-    typed: Option<&str>,
+    args: &SolveArgs,
     variables: Variables<'_>,
     notes: &mut Vec<String>,
 ) -> Result<VariantChoice, RequestError> {
-    let (setting, text) = match (typed, variables(variables::VARIANT)) {
-        (Some(typed), _) => ("--variant", typed.to_owned()),
+    let (setting, text) = match (&args.variant, variables(variables::VARIANT)) {
+        (Some(typed), _) => ("--variant", typed.clone()),
         (None, Some(text)) => {
             notes.push(format!("{} chooses the variant {text}", variables::VARIANT));
             (variables::VARIANT, text)
@@ -155,118 +201,40 @@ fn settle_variant(
     }
 }
 
-/// The indexes, and the variant that `--index-url` names when it is a directory of the PyTorch index.
-fn settle_indexes(
-    args: &IndexArgs,
-    folder: &Path,
+/// The flag, else what an index URL names, else the variable; `None` where nothing is left to say.
+fn settle_channel(
+    args: &SolveArgs,
+    named: Channel,
     variables: Variables<'_>,
-    defaults: &Defaults,
     notes: &mut Vec<String>,
-) -> Result<(Indexes, Option<Variant>), RequestError> {
-    let names_torch =
-        |url: &Url| url.host_str().is_some_and(|host| defaults.torch_hosts.iter().any(|known| known == host));
-    let mut default = defaults.index.clone();
-    let mut variant = None;
-    if let Some(text) = &args.index_url {
-        let url = index_url("--index-url", text, folder)?;
-        if names_torch(&url) {
-            variant = url
-                .path_segments()
-                .and_then(|mut parts| parts.rfind(|part| !part.is_empty()))
-                .and_then(|part| part.parse().ok());
-        } else {
-            default = url;
-        }
-    } else {
-        let order =
-            [variables::INDEX_URL, variables::PIP_INDEX_URL, variables::UV_DEFAULT_INDEX, variables::UV_INDEX_URL];
-        if let Some((setting, text)) = order.into_iter().find_map(|name| Some((name, variables(name)?))) {
-            let url = index_url(setting, &text, folder)?;
-            if names_torch(&url) {
-                notes.push(format!(
-                    "{setting} names the PyTorch index; it chooses no variant, and all else comes from {default}"
-                ));
-            } else {
-                notes.push(format!("{setting} sets the default index: {}", without_credentials(&url)));
-                default = url;
-            }
-        }
+) -> Result<Option<Channel>, RequestError> {
+    if args.channel.is_some() || named != Channel::Stable {
+        return Ok(args.channel);
     }
-    let extra = listed_urls(
-        ("--extra-index-url", &args.extra_index_url),
-        &[variables::EXTRA_INDEX_URL, variables::PIP_EXTRA_INDEX_URL],
-        variables,
-    )
-    .into_iter()
-    .map(|(setting, text)| index_url(setting, &text, folder).map(|url| (setting, url)))
-    .collect::<Result<Vec<_>, _>>()?;
-    let (torch_extra, extra): (Vec<_>, Vec<_>) = extra.into_iter().partition(|(_, url)| names_torch(url));
-    for (setting, url) in torch_extra {
-        notes.push(format!("{setting} names the PyTorch index ({}); torch's family comes from there anyway, and no variant is chosen by it", without_credentials(&url)));
-    }
-    let find_links = listed_urls(("--find-links", &args.find_links), &[variables::FIND_LINKS], variables)
-        .into_iter()
-        .map(|(setting, text)| index_url(setting, &text, folder))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mirror = args
-        .torch_index
-        .clone()
-        .map(|text| ("--torch-index", text))
-        .or_else(|| Some((variables::TORCH_INDEX, variables(variables::TORCH_INDEX)?)));
-    let (torch, torch_is_mirror) = match mirror {
-        Some((setting, text)) => (index_url(setting, &text, folder)?, true),
-        None => (defaults.torch.clone(), false),
-    };
-    let extra = extra.into_iter().map(|(_, url)| url).collect();
-    Ok((Indexes { default, extra, find_links, torch, torch_is_mirror }, variant))
+    let setting = variables::CHANNEL;
+    let Some(text) = variables(setting) else { return Ok(None) };
+    let channel = text.parse().map_err(|source| RequestError::Channel { setting, source })?;
+    notes.push(format!("{setting} chooses the channel {channel}"));
+    Ok(Some(channel))
 }
 
-/// A setting that may name several: the flag's values, else those of the first variable that is set.
-fn listed_urls(
-    flag: (&'static str, &[String]),
-    names: &[&'static str],
+fn settle_exclude_newer(
+    args: &SolveArgs,
     variables: Variables<'_>,
-) -> Vec<(&'static str, String)> {
-    if !flag.1.is_empty() {
-        return flag.1.iter().map(|text| (flag.0, text.clone())).collect();
+    notes: &mut Vec<String>,
+) -> Result<Option<Moment>, RequestError> {
+    let bound = |setting: &'static str, text: &str| {
+        Moment::bound(text).map_err(|source| RequestError::ExcludeNewer { setting, source })
+    };
+    if let Some(text) = &args.exclude_newer {
+        return bound("--exclude-newer", text).map(Some);
     }
-    let set = names.iter().find_map(|name| Some((*name, variables(name)?)));
-    set.map(|(name, text)| text.split_whitespace().map(|url| (name, url.to_owned())).collect()).unwrap_or_default()
-}
-
-/// An index URL, or the path of a folder, without a trailing slash.
-fn index_url(setting: &'static str, text: &str, folder: &Path) -> Result<Url, RequestError> {
-    let error = |reason: String| RequestError::Index {
-        setting,
-        text: Url::parse(text).map_or_else(|_| text.chars().take(200).collect(), |url| without_credentials(&url)),
-        reason,
-    };
-    let mut url = match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => url,
-        // A Windows drive letter parses as a scheme.
-        Ok(url) if url.scheme().len() > 1 => {
-            return Err(error(format!("`{}` is not a scheme torchfix speaks", url.scheme())));
-        }
-        _ => {
-            let path = folder.join(text);
-            if !path.exists() {
-                return Err(error("it is neither a URL nor a folder that exists".to_owned()));
-            }
-            Url::from_file_path(&path).map_err(|()| error("its path is not absolute".to_owned()))?
-        }
-    };
-    let trimmed = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&trimmed);
-    url.set_fragment(None);
-    Ok(url)
-}
-
-fn without_credentials(url: &Url) -> String {
-    let mut url = url.clone();
-    // Both fail only for URLs that cannot have credentials.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.to_string()
+    let order = [variables::EXCLUDE_NEWER, variables::UV_EXCLUDE_NEWER];
+    let set = order.into_iter().find_map(|name| Some((name, variables(name)?)));
+    let Some((setting, text)) = set else { return Ok(None) };
+    let moment = bound(setting, &text)?;
+    notes.push(format!("{setting} leaves out what was uploaded at {moment} or later"));
+    Ok(Some(moment))
 }
 
 #[cfg(test)]
@@ -283,6 +251,7 @@ mod tests {
             index: "https://pypi.example/simple".parse().unwrap(),
             torch: "https://torch.example/whl".parse().unwrap(),
             torch_hosts: vec!["torch.example".to_owned()],
+            channels: vec![(Channel::Test, "test".to_owned()), (Channel::Nightly, "nightly".to_owned())],
         };
         let lookup = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Request::settle(&args, Path::new("/"), &lookup, &defaults)
@@ -333,5 +302,70 @@ mod tests {
         let error = settle(&["--index-url", "ftp://x/"], &[]).unwrap_err().to_string();
         assert!(error.contains("ftp"), "{error}");
         assert!(settle(&["--find-links", "gone"], &[]).is_err());
+    }
+
+    #[test]
+    fn a_file_s_index_is_like_the_flag_and_its_extra_index_adds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("requirements.txt");
+        let file = |text: &str, words: &[&str]| {
+            fs_err::write(&path, text).unwrap();
+            let words: Vec<&str> = ["-r", path.to_str().unwrap()].iter().chain(words).copied().collect();
+            settle(&words, &[("PIP_INDEX_URL", "https://pip/simple")]).unwrap()
+        };
+        let settled = file("-i https://torch.example/whl/cu118\ntorch\n", &[]);
+        assert_eq!(settled.request.variant, VariantChoice::Named("cu118".parse().unwrap()));
+        // It says nothing about all else.
+        assert_eq!(settled.request.indexes.default.host_str(), Some("pip"));
+        let named = "line 1 names the PyTorch index, so the variant is cu118; all else comes from https://pip/simple";
+        assert!(settled.notes.iter().any(|note| note.contains(named)), "{:?}", settled.notes);
+        let settled = file("--extra-index-url https://torch.example/whl/cu121\ntorch\n", &[]);
+        assert_eq!(settled.request.variant, VariantChoice::Auto);
+        assert!(settled.request.indexes.extra.is_empty());
+        assert!(settled.notes.iter().any(|note| note.contains("`--variant cu121`")), "{:?}", settled.notes);
+        let settled = file("-i https://one/\n-i https://two/\ntorch\n", &[]);
+        assert_eq!(settled.request.indexes.default.host_str(), Some("two"));
+        assert!(settled.notes[0].contains("line 1: `--index-url https://one/` is passed over"), "{:?}", settled.notes);
+        let settled = file("-i https://u:secret@one/\n", &["--index-url", "https://flag/"]);
+        assert_eq!(settled.request.indexes.default.host_str(), Some("flag"));
+        assert!(!settled.notes.concat().contains("secret") && settled.notes[0].contains("passed over"));
+    }
+
+    #[test]
+    fn a_file_sets_what_pip_reads_there() {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::create_dir(folder.path().join("wheels")).unwrap();
+        let path = folder.path().join("requirements.txt");
+        let hash = "a".repeat(64);
+        let text = format!("--pre\n-f wheels\n--no-index\ntorch==2.9.1 --hash=sha256:{hash}\n");
+        fs_err::write(&path, text).unwrap();
+        let request = settle(&["-r", path.to_str().unwrap()], &[]).unwrap().request;
+        assert!(request.pre_releases && request.indexes.no_index && request.files.only_listed);
+        assert_eq!(request.indexes.find_links[0].to_file_path().unwrap(), folder.path().join("wheels"));
+        assert_eq!(request.files.hashes[0].sha256[0].to_string(), hash);
+    }
+
+    #[test]
+    fn channels_and_bounds_come_from_flags_urls_and_variables() {
+        let channel = |words: &[&str], set: &[(&str, &str)]| settle(words, set).unwrap().request.indexes.channel;
+        assert_eq!(channel(&[], &[]), Channel::Stable);
+        assert_eq!(channel(&["--channel", "test"], &[("TORCHFIX_CHANNEL", "nightly")]), Channel::Test);
+        assert_eq!(channel(&[], &[("TORCHFIX_CHANNEL", "nightly")]), Channel::Nightly);
+        let url = ["--index-url", "https://torch.example/whl/nightly/cu128"];
+        assert_eq!(channel(&url, &[("TORCHFIX_CHANNEL", "test")]), Channel::Nightly);
+        assert_eq!(channel(&[&url[..], &["--channel", "stable"]].concat(), &[]), Channel::Stable);
+        assert!(settle(&[], &[("TORCHFIX_CHANNEL", "beta")]).unwrap_err().to_string().starts_with("TORCHFIX_CHANNEL"));
+
+        let bound = |words: &[&str], set: &[(&str, &str)]| {
+            settle(words, set).unwrap().request.files.exclude_newer.map(|moment| moment.to_string())
+        };
+        let uv = [("UV_EXCLUDE_NEWER", "2025-01-01T12:00:00Z")];
+        assert_eq!(bound(&[], &uv).as_deref(), Some("2025-01-01T12:00:00Z"));
+        assert_eq!(bound(&["--exclude-newer", "2024-01-01"], &uv).as_deref(), Some("2024-01-02T00:00:00Z"));
+        let both = [uv[0], ("TORCHFIX_EXCLUDE_NEWER", "2024-05-05")];
+        assert_eq!(bound(&[], &both).as_deref(), Some("2024-05-06T00:00:00Z"));
+        assert!(settle(&[], &both).unwrap().notes[0].contains("TORCHFIX_EXCLUDE_NEWER"));
+        let error = settle(&[], &[("UV_EXCLUDE_NEWER", "7 days")]).unwrap_err().to_string();
+        assert!(error.starts_with("UV_EXCLUDE_NEWER: `7 days`"), "{error}");
     }
 }

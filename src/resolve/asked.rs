@@ -1,6 +1,6 @@
 //! The request as the solver takes it: markers judged, constraints merged, URLs made into wheels.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use pep508_rs::{MarkerEnvironment, VersionOrUrl};
 use version_ranges::Ranges;
@@ -23,6 +23,9 @@ pub struct Asked {
     spellings: HashMap<PackageName, Vec<String>>,
     all_pre_releases: bool,
     pre_releases: HashSet<PackageName>,
+    /// Whether only wheels with a listed hash are fetched.
+    only_listed: bool,
+    hashes: HashMap<PackageName, BTreeSet<Sha256>>,
 }
 
 impl Asked {
@@ -41,6 +44,8 @@ impl Asked {
             spellings: HashMap::new(),
             all_pre_releases: request.pre_releases,
             pre_releases: HashSet::new(),
+            only_listed: request.files.only_listed,
+            hashes: request.listed_hashes(markers),
         };
         for requirement in requirements.iter().chain(request.constraints.iter().filter(applies)) {
             match &requirement.version_or_url {
@@ -63,7 +68,39 @@ impl Asked {
             }
         }
         asked.requirements = requirements;
+        asked.hold_direct_to_hashes();
         Ok(asked)
+    }
+
+    /// What is asked for by URL is one file: a hash in its URL is a listed one, and the only listed one is what it has.
+    fn hold_direct_to_hashes(&mut self) {
+        for (name, artifact) in self.direct.iter_mut().filter(|_| self.only_listed) {
+            match (artifact.sha256, self.hashes.get(name)) {
+                (Some(hash), _) => {
+                    self.hashes.entry(name.clone()).or_default().insert(hash);
+                }
+                (None, Some(listed)) if listed.len() == 1 => artifact.sha256 = listed.first().copied(),
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Whether only wheels with a listed hash are fetched.
+    pub fn lists_hashes(&self) -> bool {
+        self.only_listed
+    }
+
+    /// The hashes that a wheel of this distribution may have, none where no requirement lists one; `None` where any
+    /// hash will do.
+    pub fn hashes(&self, name: &PackageName) -> Option<&BTreeSet<Sha256>> {
+        static NONE: BTreeSet<Sha256> = BTreeSet::new();
+        self.only_listed.then(|| self.hashes.get(name).unwrap_or(&NONE))
+    }
+
+    /// What is asked for by name, of which no hash is listed though hashes are required.
+    pub fn without_hash(&self) -> impl Iterator<Item = &PackageName> {
+        let names = self.requirements.iter().map(|requirement| &requirement.name);
+        names.filter(|name| self.hashes(name).is_some_and(BTreeSet::is_empty))
     }
 
     /// What constraints leave of a distribution's versions.

@@ -62,10 +62,20 @@ pub enum ResolveError<E: std::error::Error + 'static> {
         /// The distribution in the wheel's name.
         found: String,
     },
+    /// Code `resolve.no-hash-listed`, exit 2.
+    #[error("no hash of {} is listed, and hashes are required of everything that is fetched", names.join(", "))]
+    NoHashListed {
+        /// What is asked for without one.
+        names: Vec<String>,
+    },
     /// Code `resolve.solver`, exit 70.
     #[error("the solver contradicts itself: {0}")]
     Solver(String),
 }
+
+/// Where hashes are required: how to have them all.
+pub(super) const LIST_HASHES: &str =
+    "`uv pip compile --generate-hashes` writes a file that lists the hashes of all that is needed";
 
 impl<E: Diagnostic> Diagnostic for ResolveError<E> {
     fn code(&self) -> &'static str {
@@ -78,6 +88,7 @@ impl<E: Diagnostic> Diagnostic for ResolveError<E> {
             ResolveError::CapabilityUnknown { .. } => "resolve.capability-unknown",
             ResolveError::NotAWheel { .. } => "resolve.not-a-wheel",
             ResolveError::UrlNamesAnother { .. } => "resolve.url-names-another",
+            ResolveError::NoHashListed { .. } => "resolve.no-hash-listed",
             ResolveError::Solver(_) => "resolve.solver",
         }
     }
@@ -104,6 +115,11 @@ impl<E: Diagnostic> Diagnostic for ResolveError<E> {
             ResolveError::CapabilityUnknown { .. } => vec!["state it: `--gpu 8.6`".to_owned()],
             ResolveError::NotAWheel { .. } => {
                 vec!["build a wheel of it with `pip wheel`, and give its path".to_owned()]
+            }
+            ResolveError::NoHashListed { .. } => {
+                vec![
+                    "`uv pip compile --generate-hashes` writes a file that lists the hashes of all it names".to_owned(),
+                ]
             }
             ResolveError::UrlNamesAnother { .. } | ResolveError::Solver(_) => Vec::new(),
         }

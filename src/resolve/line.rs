@@ -2,6 +2,7 @@
 
 use version_ranges::Ranges;
 
+use super::admission::{Admission, Miss};
 use super::fit::{CudaPreference, Fit, Judge, Unfit};
 use super::projects::{Projects, variant_of};
 use super::provider::TORCH;
@@ -10,7 +11,7 @@ use crate::catalog::manifest::{Build, Release};
 use crate::catalog::{Homes, Manifests, PageFailure as _, Pages, TorchSource};
 use crate::machine::{CompatibleTags, Incompatible};
 use crate::request::VariantChoice;
-use crate::vocab::{Os, PackageName, Variant, Version};
+use crate::vocab::{Channel, Os, PackageName, Variant, Version};
 
 /// A source of torch, and which of its builds are wanted.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub struct Line<'a> {
     pub stands_in: bool,
     /// Whether the user named the very build.
     named: bool,
+    channel: Channel,
     judge: &'a Judge<'a>,
     manifests: &'a Manifests,
     wanted: &'a VariantChoice,
@@ -53,6 +55,15 @@ impl Line<'_> {
             TorchSource::Pytorch(variant) => Some(variant.clone()),
             TorchSource::Default => default_variant(self.manifests, self.judge, version),
         })
+    }
+
+    /// Where it lies, in words.
+    pub fn place(&self) -> String {
+        match (&self.source, self.channel) {
+            (TorchSource::Pytorch(variant), Channel::Stable) => format!("the PyTorch index's {variant} directory"),
+            (TorchSource::Pytorch(variant), channel) => format!("the PyTorch index's {channel}/{variant} directory"),
+            (TorchSource::Default, _) => "the default index".to_owned(),
+        }
     }
 
     /// Whether a version of torch from this source serves the machine and is what is wanted.
@@ -107,6 +118,7 @@ pub struct Lines<'a, P: Pages> {
     pub(super) tags: &'a CompatibleTags,
     pub(super) pages: &'a P,
     pub(super) asked: &'a Asked,
+    pub(super) admission: Admission<'a>,
     pub(super) wanted: &'a VariantChoice,
     pub(super) installed: &'a [InstalledPin],
 }
@@ -146,7 +158,7 @@ impl<'a, P: Pages> Lines<'a, P> {
             self.add(line, &set, &mut found)?;
         }
         let cpu_for_lack_of_gpus = *self.wanted == VariantChoice::Auto && self.judge.gpus().is_empty();
-        if found.lines.is_empty() && cpu_for_lack_of_gpus {
+        if found.lines.is_empty() && cpu_for_lack_of_gpus && self.homes.channel() == Channel::Stable {
             let line = self.line(TorchSource::Default, true);
             self.add(line, &set, &mut found)?;
         }
@@ -160,10 +172,15 @@ impl<'a, P: Pages> Lines<'a, P> {
         set: &Ranges<Version>,
         found: &mut Found<'a, P::Error>,
     ) -> Result<(), ResolveError<P::Error>> {
-        let pages: Vec<_> = variants.iter().map(|variant| (self.homes.pytorch(variant), torch())).collect();
+        let indexes = variants.iter().filter(|_| !self.homes.no_index()).map(|variant| self.homes.pytorch(variant));
+        let pages: Vec<_> = indexes.map(|index| (index, torch())).collect();
         self.pages.prefetch(&pages, &[]);
         for variant in variants {
             let line = self.line(TorchSource::Pytorch(variant.clone()), false);
+            if self.homes.no_index() {
+                self.add(line, set, found)?;
+                continue;
+            }
             let before = found.lines.len();
             let has_page = match self.pages.page(&self.homes.pytorch(variant), &torch()) {
                 Ok(page) => page.is_some(),
@@ -178,7 +195,11 @@ impl<'a, P: Pages> Lines<'a, P> {
                 self.add(line, set, found)?;
             }
             if !has_page && found.lines.len() == before && found.unreachable.is_none() {
-                found.lacking.push(format!("the PyTorch index has no page of torch for {variant}"));
+                let channel = match self.homes.channel() {
+                    Channel::Stable => String::new(),
+                    channel => format!(" in its {channel} channel"),
+                };
+                found.lacking.push(format!("the PyTorch index has no page of torch for {variant}{channel}"));
             }
             if found.unreachable.is_some() && self.homes.links().next().is_none() {
                 break;
@@ -193,18 +214,16 @@ impl<'a, P: Pages> Lines<'a, P> {
         set: &Ranges<Version>,
         found: &mut Found<'a, P::Error>,
     ) -> Result<(), ResolveError<P::Error>> {
-        let projects = Projects::new(self.pages, self.homes, self.tags, Some(line.source.clone()));
+        let projects = Projects::new(self.pages, self.homes, self.tags, self.admission, Some(line.source.clone()));
         let project = match projects.project(&torch()) {
             Ok(project) => project,
             Err(error) if error.unreachable() && matches!(line.source, TorchSource::Pytorch(_)) => return Ok(()),
             Err(error) if error.unreachable() && !found.lines.is_empty() => return Ok(()),
             Err(error) => return Err(ResolveError::Pages(error)),
         };
-        let versions = project.choices(set, self.asked.pre_releases(&torch())).map(|(version, _)| version.clone());
-        let place = match &line.source {
-            TorchSource::Pytorch(variant) => format!("the PyTorch index's {variant} directory"),
-            TorchSource::Default => "the default index".to_owned(),
-        };
+        let pre_releases = self.asked.pre_releases(&torch()) || self.homes.channel_has_pre_releases(&torch());
+        let versions = project.choices(set, pre_releases).map(|(version, _)| version.clone());
+        let place = line.place();
         match self.with_best(line, versions) {
             Some(line) => found.lines.push(line),
             None if !project.found => {}
@@ -237,6 +256,7 @@ impl<'a, P: Pages> Lines<'a, P> {
             best: nothing,
             stands_in,
             named: matches!(self.wanted, VariantChoice::Named(_)),
+            channel: self.homes.channel(),
             judge: self.judge,
             manifests: self.manifests,
             wanted: self.wanted,
@@ -257,6 +277,10 @@ impl<'a, P: Pages> Lines<'a, P> {
         recent.sort();
         recent.dedup();
         recent.reverse();
+        // What is not released yet is not built for what only older releases were.
+        if self.homes.channel() != Channel::Stable && !recent.is_empty() {
+            return one(recent);
+        }
         let others = {
             let recent = recent.clone();
             move || self.others(set, &recent)
@@ -305,6 +329,9 @@ impl<'a, P: Pages> Lines<'a, P> {
 
     /// Whether PyPI's own torch may be what is wanted, by what the manifests say of it.
     fn default_may_serve(&self, set: &Ranges<Version>) -> bool {
+        if self.homes.channel() != Channel::Stable {
+            return false;
+        }
         let line = self.line(TorchSource::Default, false);
         let newest = self.manifests.releases().last().map(|release| &release.version);
         let unknown = newest.filter(|_| self.releases(set).next().is_none());
@@ -365,11 +392,15 @@ pub fn rejected(
 }
 
 /// Why the nearest wheel of a version does not fit, as the end of a sentence.
-pub fn miss_in_words(miss: Incompatible) -> &'static str {
+pub fn miss_in_words(miss: Miss) -> &'static str {
     match miss {
-        Incompatible::Python => "no wheel of it is for this Python version",
-        Incompatible::Abi => "no wheel of it is for the ABI of this Python",
-        Incompatible::Platform => "no wheel of it is for this platform",
+        Miss::Incompatible(Incompatible::Python) => "no wheel of it is for this Python version",
+        Miss::Incompatible(Incompatible::Abi) => "no wheel of it is for the ABI of this Python",
+        Miss::Incompatible(Incompatible::Platform) => "no wheel of it is for this platform",
+        Miss::TooNew => "what fits was uploaded too late for `--exclude-newer`",
+        Miss::NoUploadTime => "no index says when what fits was uploaded, which `--exclude-newer` goes by",
+        Miss::NoHashListed => "hashes are required and no requirement lists one of it",
+        Miss::AnotherHash => "no wheel of it that fits has a hash that is listed",
     }
 }
 

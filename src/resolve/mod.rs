@@ -1,6 +1,8 @@
 //! One consistent set of wheels, or the proof that there is none. `Machine`, `Request`, catalog → `Resolution`.
 
+mod admission;
 mod asked;
+mod elsewhere;
 mod error;
 mod explain;
 mod fit;

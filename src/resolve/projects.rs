@@ -1,14 +1,15 @@
 //! What each distribution has to offer this machine: the pages, read into one candidate a version.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use version_ranges::Ranges;
 
+use super::admission::{Admission, Miss};
 use super::ranges;
-use crate::catalog::{Artifact, Homes, Index, PageFailure as _, Pages, TorchSource};
-use crate::machine::{CompatibleTags, Incompatible, TagPriority};
+use crate::catalog::{Artifact, Homes, Index, IndexKind, PageFailure as _, Pages, TorchSource};
+use crate::machine::{CompatibleTags, TagPriority};
 use crate::vocab::{BuildTag, PackageName, Variant, Version};
 
 /// What is known of one project.
@@ -20,13 +21,15 @@ pub struct Project {
     pub found: bool,
     /// How many files were passed over, source distributions mostly.
     pub skipped: usize,
+    /// Whether files were left out because no one says when they were uploaded.
+    pub undated: bool,
 }
 
 /// One version of a project.
 #[derive(Debug, Clone)]
 pub struct Candidate {
     /// The wheel that fits this machine best, or why none does.
-    pub wheel: Result<Rc<Artifact>, Incompatible>,
+    pub wheel: Result<Rc<Artifact>, Miss>,
     rank: Option<(TagPriority, Option<BuildTag>)>,
 }
 
@@ -68,13 +71,15 @@ impl Project {
     }
 
     /// Why no version in a set can be chosen: what came nearest.
-    pub fn nearest_miss(&self, set: &Ranges<Version>) -> Option<Incompatible> {
+    pub fn nearest_miss(&self, set: &Ranges<Version>) -> Option<Miss> {
         let inside = self.versions.iter().filter(|(version, _)| set.contains(version));
         inside.filter_map(|(_, candidate)| candidate.wheel.as_ref().err().copied()).max()
     }
 
-    fn add(&mut self, artifact: &Artifact, tags: &CompatibleTags) {
-        let fit = tags.fit(&artifact.file_name);
+    fn add(&mut self, artifact: &Artifact, tags: &CompatibleTags, admission: &Admission) {
+        let fit = tags.fit(&artifact.file_name).map_err(Miss::Incompatible);
+        let fit = fit.and_then(|priority| admission.judge(artifact).map(|()| priority));
+        self.undated |= fit == Err(Miss::NoUploadTime);
         let rank = fit.ok().map(|priority| (priority, artifact.file_name.build.clone()));
         let version = artifact.file_name.version.clone();
         let wheel = fit.map(|_| Rc::new(artifact.clone()));
@@ -84,13 +89,16 @@ impl Project {
             }
             Some(candidate) => {
                 let yanked = |candidate: &Candidate| std::cmp::Reverse(candidate.yanked());
+                let hashed = |candidate: &Candidate| candidate.artifact().is_some_and(|file| file.sha256.is_some());
+                // Where hashes are listed, a file that is known to have one comes before any that may not.
+                let listed = |candidate: &Candidate| !admission.lists_hashes() || hashed(candidate);
                 let new = Candidate { wheel, rank };
                 // `None` ranks below every tag; of two equal files the first on the page stays.
                 let better = match (&new.wheel, &candidate.wheel) {
                     (Err(new), Err(old)) => new > old,
                     _ => {
-                        (new.rank.is_some(), yanked(&new), &new.rank)
-                            > (candidate.rank.is_some(), yanked(candidate), &candidate.rank)
+                        (new.rank.is_some(), listed(&new), yanked(&new), &new.rank)
+                            > (candidate.rank.is_some(), listed(candidate), yanked(candidate), &candidate.rank)
                     }
                 };
                 if better {
@@ -106,6 +114,7 @@ pub struct Projects<'a, P: Pages> {
     pages: &'a P,
     homes: &'a Homes<'a>,
     tags: &'a CompatibleTags,
+    admission: Admission<'a>,
     source: Option<TorchSource>,
     known: RefCell<HashMap<PackageName, Rc<Project>>>,
     lost: RefCell<HashMap<PackageName, Rc<Project>>>,
@@ -114,14 +123,25 @@ pub struct Projects<'a, P: Pages> {
 
 impl<'a, P: Pages> Projects<'a, P> {
     /// The pages as they are where torch comes from `source`.
-    pub fn new(pages: &'a P, homes: &'a Homes<'a>, tags: &'a CompatibleTags, source: Option<TorchSource>) -> Self {
+    pub fn new(
+        pages: &'a P,
+        homes: &'a Homes<'a>,
+        tags: &'a CompatibleTags,
+        admission: Admission<'a>,
+        source: Option<TorchSource>,
+    ) -> Self {
         let (known, lost) = Default::default();
-        Self { pages, homes, tags, source, known, lost, links: OnceCell::new() }
+        Self { pages, homes, tags, admission, source, known, lost, links: OnceCell::new() }
     }
 
     /// Where torch comes from.
     pub fn source(&self) -> Option<&TorchSource> {
         self.source.as_ref()
+    }
+
+    /// Whether the channel that is asked for lets pre-releases of a distribution be chosen.
+    pub fn channel_has_pre_releases(&self, name: &PackageName) -> bool {
+        self.homes.channel_has_pre_releases(name)
     }
 
     /// The project of this name, from its home and the folders of links.
@@ -135,7 +155,7 @@ impl<'a, P: Pages> Projects<'a, P> {
             for artifact in page.iter().flat_map(|page| &page.artifacts) {
                 if self.of_this_source(name, artifact) {
                     project.found = true;
-                    project.add(artifact, self.tags);
+                    project.add(artifact, self.tags, &self.admission);
                 }
             }
         }
@@ -146,9 +166,13 @@ impl<'a, P: Pages> Projects<'a, P> {
                     project.found = true;
                     project.skipped = page.skipped.len();
                     for artifact in &page.artifacts {
-                        project.add(artifact, self.tags);
+                        project.add(artifact, self.tags, &self.admission);
                     }
-                    break;
+                    // A page of torch's index whose files have no dates is no home where dates decide.
+                    let undated = project.undated && project.versions.values().all(|version| version.wheel.is_err());
+                    if !(undated && index.kind == IndexKind::Pytorch) {
+                        break;
+                    }
                 }
                 // What lies in a folder at hand needs no server.
                 Err(error) if error.unreachable() && project.found => break,
@@ -170,7 +194,7 @@ impl<'a, P: Pages> Projects<'a, P> {
         match self.pages.page(&index, name) {
             Ok(page) => {
                 for artifact in page.iter().flat_map(|page| &page.artifacts) {
-                    project.add(artifact, self.tags);
+                    project.add(artifact, self.tags, &self.admission);
                 }
             }
             Err(error) if error.unreachable() => {}
@@ -179,6 +203,13 @@ impl<'a, P: Pages> Projects<'a, P> {
         let project = Rc::new(project);
         self.lost.borrow_mut().insert(name.clone(), project.clone());
         Ok(Some(project))
+    }
+
+    /// The projects of which files were left out because no one says when they were uploaded.
+    pub fn undated(&self) -> BTreeSet<PackageName> {
+        let (known, lost) = (self.known.borrow(), self.lost.borrow());
+        let all = known.iter().chain(lost.iter()).filter(|(_, project)| project.undated);
+        all.map(|(name, _)| name.clone()).collect()
     }
 
     /// The project as it was read, if it was; asks nothing.

@@ -150,7 +150,7 @@ impl<'a, P: Pages> Provider<'a, P> {
             return Err(Stop::SourceNeeded);
         }
         let project = self.projects.project(name).map_err(Stop::Pages)?;
-        let pre_releases = self.asked.pre_releases(name);
+        let pre_releases = self.asked.pre_releases(name) || self.projects.channel_has_pre_releases(name);
         let choices = || project.choices(set, pre_releases).map(|(version, _)| version);
         let installed = self.installed.iter().filter(|_| !self.asked.upgrade).find(|pin| pin.name == *name);
         if let Some(kept) = installed.and_then(|pin| choices().find(|version| **version == pin.version)) {

@@ -3,7 +3,7 @@
 use super::RejectedBuild;
 use super::fit::{CudaPreference, Judge, title};
 use super::line::Line;
-use crate::catalog::{Manifests, TorchSource};
+use crate::catalog::Manifests;
 use crate::machine::Machine;
 use crate::request::VariantChoice;
 use crate::vocab::{Variant, Version};
@@ -29,6 +29,7 @@ pub fn machine(told: &mut Told, machine: &Machine, manifests: &Manifests, judge:
     let gpus = judge.gpus();
     if gpus.is_empty() {
         told.reason("no NVIDIA GPU is here".to_owned());
+        told.reasons.extend(machine.notes.iter().cloned());
         return;
     }
     let cards: Vec<String> = gpus
@@ -59,10 +60,7 @@ pub fn choice(
     let no_gpu = judge.gpus().is_empty();
     let Some(variant) = line.variant(version) else { return };
     let Ok(fit) = line.judge(version) else { return };
-    let place = match &line.source {
-        TorchSource::Pytorch(variant) => format!("the PyTorch index's {variant} directory"),
-        TorchSource::Default => "the default index".to_owned(),
-    };
+    let place = line.place();
     let built_for = if version.is_local() { String::new() } else { format!(", built for {variant}") };
     told.reason(match wanted {
         VariantChoice::Named(wanted) => format!("torch {version}{built_for} from {place}: {wanted} was named"),
@@ -100,8 +98,8 @@ pub fn choice(
                 title(gpu)
             ));
         }
-        if matches!(wanted, VariantChoice::Named(Variant::Cpu)) {
-            told.warnings.push("the GPU that is here will not be used: the cpu variant was named".to_owned());
+        if let VariantChoice::Named(named @ (Variant::Cpu | Variant::Other(_))) = wanted {
+            told.warnings.push(format!("the NVIDIA GPU that is here will not be used: the {named} variant was named"));
         }
     }
     if let Some(assumed) = fit.assumed {

@@ -13,7 +13,7 @@ use crate::catalog::Manifests;
 use crate::catalog::manifest::FamilyMember;
 use crate::machine::{Machine, markers_of};
 use crate::request::{Request, VariantChoice};
-use crate::vocab::{ExtraName, PackageName, Requirement, Variant, Version};
+use crate::vocab::{Channel, ExtraName, PackageName, Requirement, Variant, Version};
 
 /// Whether what is installed already satisfies the request on this machine.
 ///
@@ -140,6 +140,12 @@ fn serves(
     };
     let judge = Judge::new(machine, manifests);
     let version = &torch.metadata.version;
+    match request.indexes.channel {
+        Channel::Stable => {}
+        Channel::Nightly if version.dev().is_some() => {}
+        // A candidate carries the version of the release that it may become: only the index can tell.
+        channel => return Err(format!("torch {version} is installed, and one of the {channel} channel is wanted")),
+    }
     let told = || variant_of(version).or_else(|| torch.variant.clone());
     let variant = told().or_else(|| default_variant(manifests, &judge, version));
     let wanted = solve::wanted(request, asked);
@@ -215,12 +221,15 @@ mod tests {
             variant: VariantChoice::Auto,
             upgrade: false,
             pre_releases: false,
+            files: crate::request::FileRules::default(),
             indexes: crate::request::Indexes {
                 default: "https://pypi.example/simple".parse().unwrap(),
                 extra: Vec::new(),
                 find_links: Vec::new(),
                 torch: "https://torch.example/whl".parse().unwrap(),
                 torch_is_mirror: false,
+                channel: Channel::Stable,
+                no_index: false,
             },
         }
     }
@@ -310,6 +319,18 @@ mod tests {
         let bare = machine(None, None);
         assert_eq!(judge(&bare, &["torch"], &[("torch 2.15.0", "")]), Ok(()));
         assert_eq!(judge(&bare, &["torch"], &[("torch 2.9.1+cu126", "")]), Ok(()));
+    }
+
+    #[test]
+    fn a_channel_that_was_asked_for_is_not_another() {
+        let bare = machine(None, None);
+        let serves = |channel: Channel, version: &str| {
+            let mut request = request(&["torch"]);
+            request.indexes.channel = channel;
+            satisfied(&bare, &request, Manifests::embedded(), &installed(&[(version, "")])) == Satisfied::Yes
+        };
+        assert!(serves(Channel::Stable, "torch 2.9.1+cpu") && !serves(Channel::Nightly, "torch 2.9.1+cpu"));
+        assert!(serves(Channel::Nightly, "torch 2.16.0.dev20260901+cpu") && !serves(Channel::Test, "torch 2.9.1+cpu"));
     }
 
     #[test]

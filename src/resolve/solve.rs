@@ -1,10 +1,13 @@
 //! From machine, request and pages to one resolution.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pep508_rs::MarkerEnvironment;
 use pubgrub::{PubGrubError, SelectedDependencies};
 
+use super::admission::Admission;
+use super::elsewhere::{self, Origin};
 use super::explain::{Proof, proof, required_by};
 use super::fit::{Judge, cuda_of};
 use super::line::{Best, Found, Line, Lines, torch};
@@ -16,7 +19,7 @@ use crate::catalog::{Homes, Manifests, Pages, TorchSource};
 use crate::lock::LockedWheel;
 use crate::machine::{CompatibleTags, Machine, markers_of};
 use crate::request::{Request, VariantChoice};
-use crate::vocab::{PackageName, Variant, Version};
+use crate::vocab::{Moment, PackageName, Variant, Version};
 
 /// Finds one consistent set of wheels for a request on a machine.
 ///
@@ -31,10 +34,20 @@ pub fn resolve<P: Pages>(
     let markers = markers_of(machine)?;
     let tags = CompatibleTags::of(machine)?;
     let asked = Asked::of(request, &markers)?;
+    let kept = |name: &PackageName| !asked.upgrade && installed.iter().any(|pin| pin.name == *name);
+    let names: BTreeSet<&PackageName> = asked.without_hash().filter(|name| !kept(name)).collect();
+    if !names.is_empty() {
+        return Err(ResolveError::NoHashListed { names: names.into_iter().map(ToString::to_string).collect() });
+    }
+    let exclude_newer = request.files.exclude_newer;
+    // Where newer files do not exist, newer releases do not either.
+    let manifests = exclude_newer.map_or(Cow::Borrowed(manifests), |bound| Cow::Owned(manifests.before(bound)));
+    let manifests = manifests.as_ref();
     let homes = Homes::of(&request.indexes, manifests);
     let judge = Judge::new(machine, manifests);
     let wanted = wanted(request, &asked);
-    let solver = Solver { machine, manifests, pages, installed, markers, tags, asked, homes, judge, wanted };
+    let solver =
+        Solver { machine, manifests, pages, installed, markers, tags, asked, exclude_newer, homes, judge, wanted };
     solver.run()
 }
 
@@ -55,6 +68,7 @@ struct Solver<'a, P: Pages> {
     markers: MarkerEnvironment,
     tags: CompatibleTags,
     asked: Asked,
+    exclude_newer: Option<Moment>,
     homes: Homes<'a>,
     judge: Judge<'a>,
     wanted: VariantChoice,
@@ -64,6 +78,7 @@ struct Solver<'a, P: Pages> {
 struct Solved {
     resolution: Resolution,
     torch: Option<Version>,
+    origins: Vec<Origin>,
 }
 
 /// Why one source has no solution.
@@ -78,7 +93,7 @@ impl<P: Pages> Solver<'_, P> {
         let family = |name: &PackageName| self.manifests.family_member(name).is_some();
         if !self.asked.requirements.iter().any(|requirement| family(&requirement.name)) {
             match self.attempt(None) {
-                Ok(solved) => return Ok(solved.resolution),
+                Ok(solved) => return Ok(self.with_names_elsewhere(solved, None)),
                 Err(Failed::SourceNeeded) => {}
                 Err(Failed::Proof(proof)) => return Err(self.no_solution(proof)),
                 Err(Failed::Error(error)) => return Err(error),
@@ -96,6 +111,7 @@ impl<P: Pages> Solver<'_, P> {
             tags: &self.tags,
             pages: self.pages,
             asked: &self.asked,
+            admission: self.admission(),
             wanted: &self.wanted,
             installed: self.installed,
         };
@@ -129,7 +145,7 @@ impl<P: Pages> Solver<'_, P> {
             (Some((_, line, mut solved)), _) => {
                 solved.resolution.unfit = reasons::newer_than(lines.rejected(&set), solved.torch.as_ref());
                 self.tell(&mut solved, line, &found);
-                Ok(solved.resolution)
+                Ok(self.with_names_elsewhere(solved, Some(&line.source)))
             }
             (None, Some(proof)) => match found.unreachable {
                 // The index would not have helped where the proof has nothing to do with torch.
@@ -138,6 +154,17 @@ impl<P: Pages> Solver<'_, P> {
             },
             (None, None) => Err(self.nothing_fits(found)),
         }
+    }
+
+    fn admission(&self) -> Admission<'_> {
+        Admission::new(self.exclude_newer, &self.asked, self.manifests, self.installed)
+    }
+
+    /// The resolution, with a word on the names that other indexes have as well.
+    fn with_names_elsewhere(&self, solved: Solved, source: Option<&TorchSource>) -> Resolution {
+        let mut resolution = solved.resolution;
+        resolution.warnings.extend(elsewhere::told(self.pages, &self.homes, source, &solved.origins));
+        resolution
     }
 
     /// How good the torch is that a source really led to.
@@ -168,9 +195,10 @@ impl<P: Pages> Solver<'_, P> {
 
     fn attempt(&self, line: Option<&Line>) -> Result<Solved, Failed<P::Error>> {
         let source = line.map(|line| line.source.clone());
-        let projects = Projects::new(self.pages, &self.homes, &self.tags, source);
-        let names: Vec<PackageName> =
-            self.asked.requirements.iter().map(|requirement| requirement.name.clone()).collect();
+        let projects = Projects::new(self.pages, &self.homes, &self.tags, self.admission(), source);
+        // What is asked for by URL needs no page.
+        let asked = self.asked.requirements.iter().map(|requirement| &requirement.name);
+        let names: Vec<PackageName> = asked.filter(|name| !self.asked.direct.contains_key(*name)).cloned().collect();
         projects.prefetch(&names);
         let provider =
             Provider::new(self.machine, self.manifests, &self.asked, &self.markers, self.installed, projects, line);
@@ -200,7 +228,7 @@ impl<P: Pages> Solver<'_, P> {
             needs.map(move |(child, _)| (package, version, child))
         });
         let parents = required_by(edges);
-        let mut wheels = BTreeMap::new();
+        let (mut wheels, mut origins) = (BTreeMap::new(), Vec::new());
         for (package, version) in selected.iter() {
             let ResolverPackage::Distribution(name) = package else { continue };
             let artifact = provider
@@ -211,15 +239,21 @@ impl<P: Pages> Solver<'_, P> {
                 Some(why) if !requested => why.clone(),
                 _ => "asked for".to_owned(),
             };
+            let direct = self.asked.direct.contains_key(name);
+            if !direct {
+                origins.push((name.clone(), artifact.index.clone()));
+            }
+            // Where the page states no hash and one is listed, it is that one.
+            let listed = || self.asked.hashes(name).filter(|listed| listed.len() == 1)?.first().copied();
             let wheel = LockedWheel {
                 name: name.clone(),
                 version: version.clone(),
                 file_name: artifact.file_name.clone(),
                 url: artifact.url.clone(),
-                sha256: artifact.sha256,
+                sha256: artifact.sha256.or_else(listed),
                 size: artifact.size,
                 requested,
-                direct: self.asked.direct.contains_key(name),
+                direct,
                 why,
             };
             wheels.insert(name.clone(), wheel);
@@ -227,14 +261,15 @@ impl<P: Pages> Solver<'_, P> {
         let wheels: Vec<LockedWheel> = wheels.into_values().collect();
         let version = wheels.iter().find(|wheel| wheel.name == torch()).map(|wheel| wheel.version.clone());
         let choice = version.as_ref().zip(line).and_then(|(version, line)| self.choice(line, version, &wheels));
-        let resolution = Resolution {
-            wheels,
-            torch: choice,
-            reasons: Vec::new(),
-            warnings: provider.warnings.borrow().iter().cloned().collect(),
-            unfit: Vec::new(),
-        };
-        Ok(Solved { resolution, torch: version })
+        let mut warnings: Vec<String> = provider.warnings.borrow().iter().cloned().collect();
+        warnings.extend(provider.projects.undated().into_iter().map(|name| {
+            format!(
+                "files of {name} are left out because no one says when they were uploaded, and a bound on that is set"
+            )
+        }));
+        origins.sort();
+        let resolution = Resolution { wheels, torch: choice, reasons: Vec::new(), warnings, unfit: Vec::new() };
+        Ok(Solved { resolution, torch: version, origins })
     }
 
     fn choice(&self, line: &Line, version: &Version, wheels: &[LockedWheel]) -> Option<TorchChoice> {
@@ -278,7 +313,11 @@ impl<P: Pages> Solver<'_, P> {
             })
             .collect();
         let set = self.asked.versions(TORCH);
-        let hints = ways_out::hints(self.machine, self.manifests, &self.wanted, &set);
+        let mut hints = elsewhere::hints(self.pages, &self.homes, &self.asked);
+        hints.extend(ways_out::hints(self.machine, self.manifests, &self.wanted, &set));
+        if self.asked.lists_hashes() {
+            hints.push(super::error::LIST_HASHES.to_owned());
+        }
         let message = format!("no set of wheels satisfies `{}` on this machine", asked.join(" "));
         ResolveError::NoSolution { message, explanation: proof.sentences, hints }
     }

@@ -1,8 +1,10 @@
 //! The nouns every stage shares, each parsed once at the edge and carried as a type.
 
+mod channel;
 mod core_metadata;
 mod diagnostic;
 mod gpu;
+mod moment;
 mod platform;
 mod record_rows;
 mod sha256;
@@ -10,9 +12,11 @@ mod tag;
 mod variant;
 mod wheel_name;
 
+pub use channel::{Channel, ParseChannelError};
 pub use core_metadata::{CoreMetadata, MetadataError};
 pub use diagnostic::{Diagnostic, ExitStatus};
 pub use gpu::{CodeTarget, ComputeCapability, CudaVersion, DriverVersion, ParseGpuFactError};
+pub use moment::{Moment, ParseMomentError};
 pub use pep440_rs::{Version, VersionSpecifiers};
 pub use pep508_rs::{ExtraName, PackageName};
 pub use platform::{Arch, GlibcVersion, Os, ParsePlatformError, PlatformTag};

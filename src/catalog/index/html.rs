@@ -103,7 +103,7 @@ mod tests {
         let metadata = first.metadata.as_ref().unwrap();
         assert_eq!(metadata.sha256, Some(other.parse().unwrap()));
         assert_eq!(metadata.url.as_str(), format!("{}.metadata", first.url));
-        assert_eq!(first.upload_time.as_deref(), Some("2026-04-23T01:02:03Z"));
+        assert_eq!(first.upload_time.map(|time| time.to_string()).as_deref(), Some("2026-04-23T01:02:03Z"));
         assert_eq!(
             second.url.as_str(),
             "https://index.example/whl/cu128/torch-2.11.0%2Bcu128-cp310-cp310-win_amd64.whl"

@@ -136,7 +136,8 @@ fn artifact(file_name: WheelName, link: Link, index: Index) -> Artifact {
         requires_python: link.requires_python.and_then(|specifiers| specifiers.trim().parse().ok()),
         yanked: link.yanked,
         metadata,
-        upload_time: link.upload_time,
+        // A time that does not parse is none.
+        upload_time: link.upload_time.and_then(|time| time.parse().ok()),
     }
 }
 

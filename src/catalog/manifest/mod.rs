@@ -24,7 +24,9 @@ use rows::{CubinFile, CudaFile, CudnnFile, GpuFile, IndexFile, SourceTexts, Torc
 pub use texts::Subject;
 use texts::Texts;
 
-use crate::vocab::{ComputeCapability, CudaVersion, DriverVersion, Os, PackageName, Url, Variant, Version};
+use crate::vocab::{
+    Channel, ComputeCapability, CudaVersion, DriverVersion, Moment, Os, PackageName, Url, Variant, Version,
+};
 
 /// All manifests together; each is read when it is first needed.
 #[derive(Debug, Clone)]
@@ -272,6 +274,21 @@ impl Manifests {
     /// The names of torch's family.
     pub fn family_names(&self) -> &FamilyNames {
         &self.indexes.rows().family
+    }
+
+    /// Where a channel of the PyTorch index lies under its root; nothing for the root itself.
+    pub fn channel_path(&self, channel: Channel) -> &str {
+        let row = self.indexes.rows().torch.channel.iter().find(|row| row.name == channel.as_str());
+        // Manifests that do not say must not make a stable build of one that was asked for by name.
+        row.map_or(if channel == Channel::Stable { "" } else { channel.as_str() }, |row| row.path.as_str())
+    }
+
+    /// What was known at a moment: releases of torch that appeared then or later do not exist.
+    #[must_use]
+    pub fn before(&self, moment: Moment) -> Self {
+        let mut torch = self.torch.rows().clone();
+        torch.release.retain(|release| Moment::of_day(&release.released).is_some_and(|day| day < moment));
+        Self { torch: ManifestFile::of(torch), ..self.clone() }
     }
 
     /// The root of the default index.

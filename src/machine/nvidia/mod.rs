@@ -30,7 +30,7 @@ pub fn detect(host: &Host, table: &dyn HardwareTable, visible: Option<&VisibleDe
     }
     found.judge_driver();
     found.hide(host, visible);
-    found.note_other_displays(&displays, machine.wsl);
+    found.note_other_displays(host, &displays, machine.wsl);
     found.settle(machine);
 }
 
@@ -186,9 +186,20 @@ impl Found {
         self.cards = Some(cards);
     }
 
-    fn note_other_displays(&mut self, displays: &[Display], wsl: bool) {
+    fn note_other_displays(&mut self, host: &Host, displays: &[Display], wsl: bool) {
         for display in displays.iter().filter(|display| !(display.is_nvidia() || wsl && display.is_microsoft())) {
-            self.notes.push(format!("{} is not NVIDIA's and counts as none", display.title()));
+            let by_name = match display.family() {
+                Some("xpu") => "; `--variant xpu` takes a build for Intel's GPUs",
+                Some(_) => "; a build for ROCm is taken when its variant is named",
+                None => "",
+            };
+            self.notes.push(format!("{} is not NVIDIA's and counts as none{by_name}", display.title()));
+        }
+        let amd = displays.iter().any(|display| display.family() == Some("rocm"));
+        // AMD's accelerators without an output are no display controllers.
+        if !amd && host.system_path("/dev/kfd").exists() {
+            self.notes
+                .push("an AMD GPU is there (/dev/kfd) and counts as none unless a ROCm variant is named".to_owned());
         }
     }
 

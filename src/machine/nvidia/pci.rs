@@ -30,6 +30,15 @@ impl Display {
         self.id.starts_with("1414:")
     }
 
+    /// The variants that would use it, by what their names begin with; none for makers that torch has no builds for.
+    pub fn family(&self) -> Option<&'static str> {
+        match self.id.split(':').next() {
+            Some("1002") => Some("rocm"),
+            Some("8086") => Some("xpu"),
+            _ => None,
+        }
+    }
+
     /// As notes name it.
     pub fn title(&self) -> String {
         let maker = match self.id.split(':').next() {
