@@ -74,6 +74,11 @@ impl<'a> Homes<'a> {
         self.manifests.family_member(name).is_some()
     }
 
+    /// Whether a distribution's versions say which variant they are built for.
+    pub fn labelled(&self, name: &PackageName) -> bool {
+        !self.manifests.unlabelled(name)
+    }
+
     /// The directory of a variant on the PyTorch index, in the channel that is asked for.
     pub fn pytorch(&self, variant: &Variant) -> Index {
         let mut url = self.indexes.torch.clone();

@@ -153,7 +153,7 @@ impl Run<'_> {
 
     fn plan(&self, resolution: &Resolution, installed: &[InstalledState]) -> Result<Plan, Error> {
         let markers = markers_of(&self.target.machine)?;
-        let rebuilt = rebuilt(&resolution.wheels, installed);
+        let rebuilt = rebuilt(&resolution.wheels, installed, self.manifests);
         let rules = PlanRules { markers: &markers, kept: &BTreeSet::new(), rebuilt: &rebuilt, exact: false };
         Ok(install::plan(&resolution.wheels, installed, &rules))
     }
@@ -327,13 +327,21 @@ fn satisfied(target: &Target, request: &Request, manifests: &Manifests, installe
     resolve::satisfied(&target.machine, request, manifests, &known)
 }
 
-/// Names of which another build is wanted under the version that is there: a wheel given by URL.
-fn rebuilt(wheels: &[LockedWheel], installed: &[InstalledState]) -> BTreeSet<PackageName> {
+/// Names of which another build is wanted under the version that is there: a wheel given by URL, and what does not say
+/// for which torch it was built where torch changes.
+fn rebuilt(wheels: &[LockedWheel], installed: &[InstalledState], manifests: &Manifests) -> BTreeSet<PackageName> {
     let same_url = |state: &InstalledState, wheel: &LockedWheel| {
         state.distribution.direct_url().is_some_and(|direct| direct.url == wheel.url.as_str())
     };
+    let another_torch = wheels.iter().any(|wheel| {
+        let is_torch =
+            |state: &&InstalledState| state.distribution.name == wheel.name && wheel.name.as_ref() == "torch";
+        installed.iter().find(is_torch).is_some_and(|state| state.distribution.version != wheel.version)
+    });
     let differs = |wheel: &&LockedWheel| {
-        wheel.direct && installed.iter().any(|state| state.distribution.name == wheel.name && !same_url(state, wheel))
+        let of_old_torch = another_torch && manifests.unlabelled(&wheel.name);
+        let differs = |state: &InstalledState| of_old_torch || (wheel.direct && !same_url(state, wheel));
+        installed.iter().any(|state| state.distribution.name == wheel.name && differs(state))
     };
     wheels.iter().filter(differs).map(|wheel| wheel.name.clone()).collect()
 }

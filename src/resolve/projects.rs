@@ -243,7 +243,7 @@ impl<'a, P: Pages> Projects<'a, P> {
 
     /// A folder holds wheels of every variant; only those of torch's own belong to this solution.
     fn of_this_source(&self, name: &PackageName, artifact: &Artifact) -> bool {
-        if !self.homes.built_for_torch(name) {
+        if !self.homes.built_for_torch(name) || !self.homes.labelled(name) {
             return true;
         }
         let label = variant_of(&artifact.file_name.version);

@@ -183,6 +183,9 @@ fn same_line(
             continue;
         }
         let told = variant_of(&metadata.version).or_else(|| distribution.variant.clone());
+        if told.is_none() && manifests.unlabelled(&metadata.name) {
+            continue;
+        }
         // Two without a label are of one index, whatever it builds for.
         let unlabelled = told.is_none() && !torch.metadata.version.is_local();
         let own = if unlabelled { variant.cloned() } else { told.or_else(default) };
@@ -351,6 +354,9 @@ mod tests {
         assert_eq!(pair("torch 2.9.1", "torchvision 0.24.1+cu128"), Ok(()));
         assert_eq!(pair("torch 2.9.1+cu128", "torchvision 0.24.1"), Ok(()));
         assert_eq!(pair("torch 2.9.1", "torchvision 0.24.1"), Ok(()));
+        // One that never carries a label may be of any variant.
+        let unlabelled = [("torch 2.9.1+cu126", ""), ("xformers 0.0.33.post2", "torch==2.9.1")];
+        assert_eq!(judge(&bare, &["xformers"], &unlabelled), Ok(()));
         // Of a release that nobody knows of nothing is held against what goes with it.
         let unknown = [("torch 1.0.7", ""), ("torchvision 0.2.7+cpu", "torch==1.0.7")];
         assert_eq!(judge(&bare, &["torchvision"], &unknown), Ok(()));

@@ -266,6 +266,11 @@ impl Manifests {
         }
     }
 
+    /// Whether a member of the family names its variant in no version, so that only its directory tells.
+    pub fn unlabelled(&self, name: &PackageName) -> bool {
+        self.indexes.rows().family.unlabelled.iter().any(|pattern| matches(pattern, name.as_ref()))
+    }
+
     /// The root of the PyTorch index.
     pub fn torch_index(&self) -> &TorchIndex {
         &self.indexes.rows().torch

@@ -20,6 +20,12 @@ pub fn check(document: &mut Document, rows: &IndexFile) {
     if !names.contains_key("stable") {
         document.at(at!["torch"], "there is no channel `stable`, which says what variants there are");
     }
+    for (place, name) in rows.family.unlabelled.iter().enumerate() {
+        if !rows.family.built_for_torch.contains(name) {
+            let message = format!("{name} is not among those built for torch");
+            document.at(at!["family", "unlabelled", place], message);
+        }
+    }
     for (place, name) in rows.family.shared.iter().enumerate() {
         if rows.family.built_for_torch.contains(name) {
             let message = format!("{name} is built for torch, and shared too");

@@ -341,6 +341,9 @@ fn indexes_and_file_names() {
     let faults = found("indexes.toml", text, "path = \"test\"", "path = \"test/\"");
     assert!(faults.len() == 1 && faults[0].contains("slash"), "{faults:?}");
 
+    let faults = found("indexes.toml", text, "unlabelled = [\"xformers\"]", "unlabelled = [\"numpy\"]");
+    assert!(faults.len() == 1 && faults[0].contains("numpy is not among those built for torch"), "{faults:?}");
+
     let folder = tempfile::tempdir().unwrap();
     fs_err::write(folder.path().join("cudn.toml"), "").unwrap();
     let faults = faults_of(folder.path());

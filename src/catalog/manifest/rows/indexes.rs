@@ -67,6 +67,9 @@ pub struct TorchChannel {
 pub struct FamilyNames {
     /// Built against one torch and one CUDA line.
     pub built_for_torch: Vec<String>,
+    /// Of these, those whose versions name no variant wherever they come from.
+    #[serde(default)]
+    pub unlabelled: Vec<String>,
     /// The same wheel for every variant.
     pub shared: Vec<String>,
     /// Where the row comes from.
