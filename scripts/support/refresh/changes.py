@@ -1,0 +1,122 @@
+"""What of the manifest the wheels contradict, and the manifest as they would have it."""
+
+import datetime
+from dataclasses import dataclass
+
+from . import facts as facts_of
+from .companions import PROJECTS
+from .rows import with_values
+
+# What the source keys that are written here stand for.
+SOURCES = {
+    "binary": "machine code counted in libtorch_cuda.so of PyPI's wheel by scripts/refresh-manifests",
+    "binary-index": "machine code counted in libtorch_cuda.so of the PyTorch index's wheel by scripts/refresh-manifests",
+    "metadata": "wheel METADATA",
+    "pypi-metadata": (
+        "PyPI simple index and wheel METADATA of torch; torchvision and torchaudio METADATA (Requires-Dist torch)"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One value that the manifest has otherwise, or not at all."""
+
+    release: str
+    platform: str
+    variant: str
+    key: str
+    said: object
+    found: object
+
+
+class Changes:
+    """Holds wheels against a manifest, and changes its text."""
+
+    def __init__(self, manifest):
+        self.manifest = manifest
+        self.differences = []
+
+    def hold(self, build, facts):
+        """One wheel of a release that is there."""
+        release = self.manifest.release(build.version)
+        there = [row for row in release["builds"] if row["platform"] == build.platform]
+        row = next((row for row in there if row["variant"] == facts.variant), None)
+        if build.default:
+            self._hold_release(release, build, facts)
+        if row is None:
+            self._differs(build, facts, "build", None, facts.variant)
+            self._write(build, new_row(build, facts))
+            return
+        values = {}
+        for key, said, found in facts_of.differences(row, facts):
+            self._differs(build, facts, key, said, found)
+            values[key] = found
+        wanted = with_sources(with_values(row, values), proofs(build, facts, values))
+        if wanted != row:
+            self._write(build, wanted)
+
+    def _hold_release(self, release, build, facts):
+        if facts.requires_python and release["requires_python"] != facts.requires_python:
+            self._differs(build, facts, "requires_python", release["requires_python"], facts.requires_python)
+            self.manifest.set_field(build.version, "requires_python", facts.requires_python)
+        if (said := release["pypi"].get(build.platform)) != facts.variant:
+            self._differs(build, facts, "pypi", said, facts.variant)
+            self.manifest.set_field(build.version, "pypi", {**release["pypi"], build.platform: facts.variant})
+
+    def hold_companions(self, version, wanted_torch):
+        """The companions of a release that is there. `wanted_torch` gives the torch that a project's release pins."""
+        release = self.manifest.release(version)
+        for project in PROJECTS:
+            pinned = wanted_torch(project, release[project])
+            if pinned and facts_of.without_local(pinned) != version:
+                self.differences.append(Difference(version, "", "", project, release[project], f"made for {pinned}"))
+
+    def add(self, version, day, builds, companions):
+        """A release that is not there: its builds with their facts, and its companions."""
+        first = builds[0][1]
+        fields = {
+            "version": version,
+            "released": day or datetime.date.today().isoformat(),
+            "requires_python": first.requires_python,
+            **{project: made for project, (made, _) in companions.items()},
+            "pypi": {build.platform: facts.variant for build, facts in builds},
+            "source": ["pypi-metadata"],
+        }
+        self.manifest.add_release(fields, [new_row(build, facts) for build, facts in builds])
+        self.manifest.set_as_of(datetime.date.today().isoformat())
+        self.manifest.add_source("pypi-metadata", SOURCES["pypi-metadata"])
+        for build, facts in builds:
+            self._name_sources(proofs(build, facts, facts.values))
+        self.differences.append(Difference(version, "", "", "release", None, version))
+
+    def _write(self, build, row):
+        self.manifest.set_row(build.version, row)
+        self._name_sources(row["source"])
+
+    def _name_sources(self, keys):
+        for key in keys:
+            if key in SOURCES:
+                self.manifest.add_source(key, SOURCES[key])
+
+    def _differs(self, build, facts, key, said, found):
+        self.differences.append(Difference(build.version, build.platform, facts.variant, key, said, found))
+
+
+def new_row(build, facts):
+    """The row of a build that is not there."""
+    row = with_values({"platform": build.platform, "variant": facts.variant, "source": []}, facts.values)
+    return with_sources(row, proofs(build, facts, facts.values) or ["metadata"])
+
+
+def proofs(build, facts, values):
+    """The source keys for what was read: of the libraries always, of METADATA where a value comes from it."""
+    keys = ["metadata"] if {"cuda", "cudnn"} & values.keys() else []
+    if "sm" in facts.values:
+        keys.append("binary" if build.default else "binary-index")
+    return keys
+
+
+def with_sources(row, keys):
+    """A row that names these sources too."""
+    return {**row, "source": row["source"] + [key for key in keys if key not in row["source"]]}

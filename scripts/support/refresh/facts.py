@@ -1,0 +1,109 @@
+"""What a finding proves, in the words of manifests/torch.toml."""
+
+from dataclasses import dataclass, field
+
+from . import elf, fatbin
+from .findings import KERNELS, pins
+from .pages import version_key
+
+# Facts of a row, in the order in which rows write them.
+ROW_KEYS = ("cuda", "cudnn", "sm", "ptx", "glibc")
+
+
+@dataclass
+class Facts:
+    """What one wheel proves of its build."""
+
+    variant: str
+    requires_python: str | None
+    values: dict = field(default_factory=dict)  # by row key; what is not proved is not in it
+    notes: list = field(default_factory=list)
+
+
+def conclude(finding, toolkits):
+    """The facts of a finding. `toolkits` gives the pins of the CUDA toolkits of a line, `{"13.2.2": {...}}`."""
+    facts = Facts(variant(finding["version"]), finding["requires_python"])
+    values = facts.values
+    line = finding["version"].get("cuda")
+    if line:
+        pinned = pins(finding["requires"])
+        agreeing = matching_toolkits(pinned, toolkits(line))
+        values["cuda"] = agreeing[0] if len(agreeing) == 1 else line
+        if len(agreeing) != 1:
+            facts.notes.append(
+                f"pins agree with {len(agreeing)} CUDA {line} toolkits{': ' * bool(agreeing)}" + ", ".join(agreeing)
+            )
+        cudnn = [version for name, version in pinned.items() if name.startswith("nvidia-cudnn")]
+        if len(cudnn) == 1:
+            values["cudnn"] = cudnn[0]
+    libraries = finding["libraries"]
+    if kernels := libraries.get(KERNELS):
+        containers = kernels["containers"]
+        values["sm"] = fatbin.common(kernels["machine_code"], containers)
+        values["ptx"] = fatbin.common(kernels["ptx"], containers)
+        facts.notes.append(
+            f"{containers} containers; {counts('sm', kernels['machine_code'])}; {counts('ptx', kernels['ptx'])}"
+        )
+    floors = [library["floors"]["GLIBC"] for library in libraries.values() if "GLIBC" in library["floors"]]
+    if floors:
+        values["glibc"] = max(floors, key=elf.numbers)
+    return facts
+
+
+def without_local(version):
+    """A version without its local label."""
+    return version.partition("+")[0]
+
+
+def counts(title, counted):
+    """`sm 8.0 480, 9.0a 9`."""
+    return f"{title} " + (", ".join(f"{name} {count}" for name, count in counted.items()) or "none")
+
+
+def variant(version):
+    """The variant of a build by its torch/version.py."""
+    local = version["__version__"].partition("+")[2]
+    if local:
+        return local
+    if cuda := version.get("cuda"):
+        return "cu" + cuda.replace(".", "")
+    return "cpu"
+
+
+def matching_toolkits(pinned, toolkits):
+    """The toolkits that what is pinned can come from, in order."""
+    if exact := pinned.get("cuda-toolkit"):
+        return [patch_level(exact)]
+    agreeing = []
+    for version, parts in toolkits.items():
+        shared = pinned.keys() & parts.keys()
+        if shared and all(within(pinned[name], parts[name]) for name in shared):
+            agreeing.append(version)
+    return sorted(agreeing, key=version_key)
+
+
+def within(version, prefix):
+    """Whether a version begins with the numbers of another."""
+    return version == prefix or version.startswith(prefix + ".")
+
+
+def patch_level(version):
+    """A toolkit's version with three numbers: the index has `13.0.3.0` too."""
+    numbers = version.split(".")
+    while len(numbers) > 3 and numbers[-1] == "0":
+        numbers.pop()
+    return ".".join(numbers)
+
+
+def differences(row, facts):
+    """What a row says otherwise than the facts: key, the row's value, the wheel's."""
+    for key in ROW_KEYS:
+        if key not in facts.values:
+            continue
+        said, found = row.get(key), facts.values[key]
+        if (
+            said != found
+            and not (key == "cuda" and said and within(said, found))
+            and not (key == "ptx" and not said and not found)
+        ):
+            yield key, said, found
