@@ -1,9 +1,10 @@
 """What a finding proves, in the words of manifests/torch.toml."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from . import elf, fatbin
-from .findings import KERNELS, pins
+from .findings import KERNELS, BadWheel, pins
 from .pages import version_key
 
 # Facts of a row, in the order in which rows write them.
@@ -20,13 +21,13 @@ class Facts:
     notes: list = field(default_factory=list)
 
 
-def conclude(finding, toolkits):
+def conclude(finding, platform, toolkits):
     """The facts of a finding. `toolkits` gives the pins of the CUDA toolkits of a line, `{"13.2.2": {...}}`."""
     facts = Facts(variant(finding["version"]), finding["requires_python"])
     values = facts.values
     line = finding["version"].get("cuda")
     if line:
-        pinned = pins(finding["requires"])
+        pinned = pins(finding["requires"], platform)
         agreeing = matching_toolkits(pinned, toolkits(line))
         values["cuda"] = agreeing[0] if len(agreeing) == 1 else line
         if len(agreeing) != 1:
@@ -37,13 +38,17 @@ def conclude(finding, toolkits):
         if len(cudnn) == 1:
             values["cudnn"] = cudnn[0]
     libraries = finding["libraries"]
-    if kernels := libraries.get(KERNELS):
-        containers = kernels["containers"]
-        values["sm"] = fatbin.common(kernels["machine_code"], containers)
-        values["ptx"] = fatbin.common(kernels["ptx"], containers)
-        facts.notes.append(
-            f"{containers} containers; {counts('sm', kernels['machine_code'])}; {counts('ptx', kernels['ptx'])}"
-        )
+    if line and libraries:
+        containers, machine_code, ptx = kernels(libraries)
+        if not containers:
+            raise BadWheel(f"{finding['wheel']} says CUDA {line}, and there are no kernels in {' and '.join(KERNELS)}")
+        values["sm"] = fatbin.common(machine_code, containers)
+        values["ptx"] = fatbin.common(ptx, containers)
+        facts.notes.append(f"{containers} containers; {counts('sm', machine_code)}; {counts('ptx', ptx)}")
+    sizes = finding.get("kernel_sizes", {})
+    usual = Counter(sizes.values()).most_common(1)
+    if odd := [f"{abi} {size}" for abi, size in sizes.items() if size != usual[0][0]]:
+        facts.notes.append(f"the libraries with the kernels have {usual[0][0]} bytes, but in {', '.join(odd)}")
     floors = [library["floors"]["GLIBC"] for library in libraries.values() if "GLIBC" in library["floors"]]
     if floors:
         values["glibc"] = max(floors, key=elf.numbers)
@@ -55,9 +60,24 @@ def without_local(version):
     return version.partition("+")[0]
 
 
+def kernels(libraries):
+    """Containers, machine code and PTX, counted over the libraries that hold the kernels."""
+    found = [libraries[name] for name in KERNELS if "containers" in libraries.get(name, {})]
+    machine_code, ptx = Counter(), Counter()
+    for library in found:
+        machine_code.update(library["machine_code"])
+        ptx.update(library["ptx"])
+    return sum(library["containers"] for library in found), machine_code, ptx
+
+
 def counts(title, counted):
     """`sm 8.0 480, 9.0a 9`."""
-    return f"{title} " + (", ".join(f"{name} {count}" for name, count in counted.items()) or "none")
+    return f"{title} " + (", ".join(f"{name} {count}" for name, count in in_order(counted)) or "none")
+
+
+def in_order(counted):
+    """Targets and counts, oldest target first."""
+    return sorted(counted.items(), key=lambda item: fatbin.target_key(item[0]))
 
 
 def variant(version):

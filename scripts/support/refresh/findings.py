@@ -10,8 +10,8 @@ import zipfile
 from . import elf, fatbin
 from .web import NotThere
 
-# Where the kernels are.
-KERNELS = "torch/lib/libtorch_cuda.so"
+# Where the kernels are; torch 1.11 and 1.12 have them in two.
+KERNELS = ("torch/lib/libtorch_cuda.so", "torch/lib/libtorch_cuda_cu.so")
 CHUNK = 1 << 20
 # Names of `.so` files that the loader maps when torch is imported; the rest of the wheel is Python and headers.
 _LIBRARY = re.compile(r"(torch|functorch|torch\.libs)/.*\.so(\.\d+)*")
@@ -65,6 +65,16 @@ def read_torch(web, wheel, libraries, say):
                     say(f"  {info.filename}, {info.file_size / 1e6:.0f} MB")
                     finding["libraries"][info.filename] = read_library(archive, info, wheel)
     return finding
+
+
+def kernel_sizes(web, wheels):
+    """By ABI tag, the size of the libraries that hold the kernels: only one Python's wheel is read in full."""
+    sizes = {}
+    for wheel in wheels:
+        with open_wheel(web, wheel) as archive:
+            found = [info.file_size for info in archive.infolist() if info.filename in KERNELS]
+        sizes.setdefault(wheel.abi, sum(found))
+    return sizes
 
 
 def read_library(archive, info, wheel):
@@ -135,12 +145,23 @@ def requires(metadata):
     return [line for line in all_requires(metadata) if not re.search(r"\bextra\s*==", line)]
 
 
-def pins(lines):
-    """What is pinned: by normalised name, the version after `==`, with what a `.*` leaves open cut off."""
+def pins(lines, platform=None):
+    """What is pinned on a platform: by normalised name, the version after `==`, without what a `.*` leaves open."""
     pinned = {}
     for line in lines:
         match = _REQUIREMENT.fullmatch(line)
         exact = re.fullmatch(r"==\s*([0-9][^,\s]*)", match[3].strip()) if match else None
-        if exact:
+        if exact and (platform is None or holds(match[4] or "", platform)):
             pinned[re.sub(r"[-_.]+", "-", match[1]).lower()] = exact[1].removesuffix(".*")
     return pinned
+
+
+def holds(marker, platform):
+    """Whether a marker can hold on a platform, by what it says of system and processor."""
+    system, _, machine = platform.partition("-")
+    names = {"linux": "linux", "win32": "windows", "darwin": "macos", "amd64": "x86_64", "arm64": "aarch64"}
+    asked = re.compile(r"(platform_system|sys_platform|platform_machine)\s*==\s*['\"]([^'\"]*)")
+    return any(
+        all(names.get(value.lower(), value.lower()) in (system, machine) for _, value in asked.findall(part))
+        for part in re.split(r"\bor\b", marker)
+    )

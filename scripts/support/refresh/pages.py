@@ -137,12 +137,17 @@ def version_key(version):
     return tuple(map(int, version.split("."))) if re.fullmatch(r"\d+(\.\d+)*", version) else None
 
 
+def fitting(wheels, version, platform):
+    """The wheels of a release for a platform, the newest build of each first."""
+    there = [wheel for wheel in wheels if (wheel.version, wheel.platform) == (version, platform) and not wheel.yanked]
+    return sorted(there, key=lambda wheel: -wheel.build)
+
+
 def pick(wheels, version, platform, python):
     """The wheel to read for a release on a platform: of the Python that is preferred, the newest build of it."""
-    fitting = [wheel for wheel in wheels if (wheel.version, wheel.platform) == (version, platform) and not wheel.yanked]
 
     def order(wheel):
         number = re.fullmatch(r"cp(\d)(\d+)", wheel.abi)
         return wheel.abi == python, (int(number[1]), int(number[2])) if number else (0, 0), wheel.build
 
-    return max(fitting, key=order, default=None)
+    return max(fitting(wheels, version, platform), key=order, default=None)

@@ -19,6 +19,7 @@ class Build:
     platform: str
     wheel: pages.Wheel
     default: bool  # it lies on the default index
+    siblings: tuple = ()  # with it, the wheels for other Pythons
 
 
 class Survey:
@@ -54,15 +55,11 @@ class Survey:
     def builds(self, version, platforms, default):
         """The builds of a release to read: those of the default index, or those of each variant."""
         for platform in platforms:
-            if default:
-                wheels = [wheel for wheel in self.default.wheels(TORCH) if not wheel.local]
+            for label, index in {"": self.default}.items() if default else self.by_variant.items():
+                wheels = [wheel for wheel in index.wheels(TORCH) if wheel.local == label]
                 if wheel := pages.pick(wheels, version, platform, self.python):
-                    yield Build(version, platform, wheel, True)
-                continue
-            for variant, index in self.by_variant.items():
-                wheels = [wheel for wheel in index.wheels(TORCH) if wheel.local == variant]
-                if wheel := pages.pick(wheels, version, platform, self.python):
-                    yield Build(version, platform, wheel, False)
+                    siblings = pages.fitting(wheels, version, platform)
+                    yield Build(version, platform, wheel, default, tuple(siblings))
 
     def finding(self, build):
         """What was found in a wheel, now or, where findings are kept, at another time."""
@@ -73,6 +70,8 @@ class Survey:
         if there is None or (libraries and not there["libraries"]):
             self.say(f"reading {build.wheel.filename}")
             there = findings.read_torch(self.web, build.wheel, libraries, self.say)
+            if libraries:
+                there["kernel_sizes"] = findings.kernel_sizes(self.web, build.siblings)
             self.read[key] = there
             if self.kept:
                 self.kept.write_text(json.dumps(self.read, indent=1) + "\n")
@@ -80,7 +79,7 @@ class Survey:
 
     def facts(self, build):
         """What a wheel proves."""
-        return facts.conclude(self.finding(build), self.toolkits)
+        return facts.conclude(self.finding(build), build.platform, self.toolkits)
 
     def toolkits(self, line):
         """What each CUDA toolkit of a line, `12.6`, consists of, by its version with three numbers."""

@@ -138,6 +138,17 @@ class Metadata(unittest.TestCase):
         self.assertEqual(findings.pins(lines), {"cuda-toolkit": "13.2.2", "nvidia-cudnn-cu13": "9.26.0.51"})
         self.assertEqual(findings.header(self.TEXT, "Requires-Python"), ">=3.10")
 
+    def test_pins_for_another_platform_do_not_count(self):
+        x86 = "platform_system == 'Linux' and platform_machine == 'x86_64'"
+        held = {marker: findings.holds(marker, "linux-x86_64") for marker in ("", x86, 'python_version < "3.15"')}
+        self.assertEqual(set(held.values()), {True})
+        for platform in ("linux-aarch64", "windows-x86_64"):
+            self.assertFalse(findings.holds(x86, platform))
+            self.assertTrue(
+                findings.holds(f"{x86} or sys_platform == 'win32' or platform_machine == 'arm64'", platform)
+            )
+        self.assertEqual(findings.pins(findings.requires(self.TEXT), "windows-x86_64"), {})
+
     def test_toolkit_by_its_parts(self):
         toolkits = {"12.6.2": {"a": "1.0", "b": "2.77"}, "12.6.3": {"a": "1.0", "b": "2.85", "c": "3"}}
         self.assertEqual(facts.matching_toolkits({"a": "1.0.4", "b": "2.85"}, toolkits), ["12.6.3"])
@@ -323,7 +334,7 @@ class Ranges(unittest.TestCase):
         found = findings.read_torch(web.Web(), wheel, True, lambda _: None)
         self.assertEqual(found["version"]["cuda"], "12.8")
         self.assertEqual(found, json.loads(json.dumps(found)))
-        proved = facts.conclude(found, lambda line: {})
+        proved = facts.conclude(found, "linux-x86_64", lambda line: {})
         self.assertEqual(proved.values["sm"], ["8.0"])
         self.assertEqual(proved.values["cudnn"], "9.26.0.51")
         self.assertEqual(self.cut, 1)
