@@ -4,7 +4,7 @@ import datetime
 from dataclasses import dataclass
 
 from . import facts as facts_of
-from .companions import PROJECTS
+from .companions import PLATFORM, PROJECTS
 from .rows import with_values
 
 # What the source keys that are written here stand for.
@@ -44,14 +44,20 @@ class Changes:
         row = next((row for row in there if row["variant"] == facts.variant), None)
         if build.default:
             self._hold_release(release, build, facts)
+        pythons = facts_of.pythons(build.siblings)
         if row is None:
             self._differs(build, facts, "build", None, facts.variant)
-            self._write(build, new_row(build, facts))
+            self._write(build, new_row(build, facts, release["pythons"]))
             return
         values = {}
         for key, said, found in facts_of.differences(row, facts):
             self._differs(build, facts, key, said, found)
             values[key] = found
+        said = row.get("pythons", release["pythons"])
+        # A row stands for the PyTorch index too, which may have more.
+        if set(pythons) - set(said):
+            self._differs(build, facts, "pythons", said, pythons)
+            values["pythons"] = facts_of.merged(said, pythons)
         wanted = with_sources(with_values(row, values), proofs(build, facts, values))
         if wanted != row:
             self._write(build, wanted)
@@ -60,6 +66,9 @@ class Changes:
         if facts.requires_python and release["requires_python"] != facts.requires_python:
             self._differs(build, facts, "requires_python", release["requires_python"], facts.requires_python)
             self.manifest.set_field(build.version, "requires_python", facts.requires_python)
+        if facts.triton and build.platform == PLATFORM and release.get("triton") != facts.triton:
+            self._differs(build, facts, "triton", release.get("triton"), facts.triton)
+            self.manifest.set_field(build.version, "triton", facts.triton)
         if (said := release["pypi"].get(build.platform)) != facts.variant:
             self._differs(build, facts, "pypi", said, facts.variant)
             self.manifest.set_field(build.version, "pypi", {**release["pypi"], build.platform: facts.variant})
@@ -74,16 +83,20 @@ class Changes:
 
     def add(self, version, day, builds, companions):
         """A release that is not there: its builds with their facts, and its companions."""
-        first = builds[0][1]
+        first = builds[0]
+        pythons = facts_of.pythons(first[0].siblings)
+        triton = next((facts.triton for build, facts in builds if facts.triton), None)
         fields = {
             "version": version,
             "released": day or datetime.date.today().isoformat(),
-            "requires_python": first.requires_python,
+            "requires_python": first[1].requires_python,
+            "pythons": pythons,
             **{project: made for project, (made, _) in companions.items()},
+            **({"triton": triton} if triton else {}),
             "pypi": {build.platform: facts.variant for build, facts in builds},
             "source": ["pypi-metadata"],
         }
-        self.manifest.add_release(fields, [new_row(build, facts) for build, facts in builds])
+        self.manifest.add_release(fields, [new_row(build, facts, pythons) for build, facts in builds])
         self.manifest.set_as_of(datetime.date.today().isoformat())
         self.manifest.add_source("pypi-metadata", SOURCES["pypi-metadata"])
         for build, facts in builds:
@@ -103,15 +116,18 @@ class Changes:
         self.differences.append(Difference(build.version, build.platform, facts.variant, key, said, found))
 
 
-def new_row(build, facts):
+def new_row(build, facts, usual_pythons):
     """The row of a build that is not there."""
     row = with_values({"platform": build.platform, "variant": facts.variant, "source": []}, facts.values)
+    pythons = facts_of.pythons(build.siblings)
+    if pythons != usual_pythons:
+        row = with_values(row, {"pythons": pythons})
     return with_sources(row, proofs(build, facts, facts.values) or ["metadata"])
 
 
 def proofs(build, facts, values):
     """The source keys for what was read: of the libraries always, of METADATA where a value comes from it."""
-    keys = ["metadata"] if {"cuda", "cudnn"} & values.keys() else []
+    keys = ["metadata"] if {"cuda", "cudnn", "nccl"} & values.keys() else []
     if "sm" in facts.values:
         keys.append("binary" if build.default else "binary-index")
     return keys

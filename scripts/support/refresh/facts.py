@@ -1,14 +1,15 @@
 """What a finding proves, in the words of manifests/torch.toml."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from . import elf, fatbin
-from .findings import KERNELS, BadWheel, pins
+from .findings import KERNELS, BadWheel, pins, specifier
 from .pages import version_key
 
 # Facts of a row, in the order in which rows write them.
-ROW_KEYS = ("cuda", "cudnn", "sm", "ptx", "glibc")
+ROW_KEYS = ("cuda", "cudnn", "nccl", "sm", "ptx", "glibc", "cxx11_abi")
 
 
 @dataclass
@@ -17,13 +18,15 @@ class Facts:
 
     variant: str
     requires_python: str | None
+    triton: str | None = None  # what it asks of triton, on this platform
     values: dict = field(default_factory=dict)  # by row key; what is not proved is not in it
     notes: list = field(default_factory=list)
 
 
 def conclude(finding, platform, toolkits):
     """The facts of a finding. `toolkits` gives the pins of the CUDA toolkits of a line, `{"13.2.2": {...}}`."""
-    facts = Facts(variant(finding["version"]), finding["requires_python"])
+    triton = specifier(finding["requires"], "triton", platform)
+    facts = Facts(variant(finding["version"]), finding["requires_python"], triton)
     values = facts.values
     line = finding["version"].get("cuda")
     if line:
@@ -34,9 +37,10 @@ def conclude(finding, platform, toolkits):
             facts.notes.append(
                 f"pins agree with {len(agreeing)} CUDA {line} toolkits{': ' * bool(agreeing)}" + ", ".join(agreeing)
             )
-        cudnn = [version for name, version in pinned.items() if name.startswith("nvidia-cudnn")]
-        if len(cudnn) == 1:
-            values["cudnn"] = cudnn[0]
+        for part in ("cudnn", "nccl"):
+            versions = [version for name, version in pinned.items() if name.startswith(f"nvidia-{part}-")]
+            if len(versions) == 1:
+                values[part] = versions[0]
     libraries = finding["libraries"]
     if line and libraries:
         containers, machine_code, ptx = kernels(libraries)
@@ -45,6 +49,8 @@ def conclude(finding, platform, toolkits):
         values["sm"] = fatbin.common(machine_code, containers)
         values["ptx"] = fatbin.common(ptx, containers)
         facts.notes.append(f"{containers} containers; {counts('sm', machine_code)}; {counts('ptx', ptx)}")
+        if missing := missing_in_part(values["sm"], libraries):
+            facts.notes.append(missing)
     sizes = finding.get("kernel_sizes", {})
     usual = Counter(sizes.values()).most_common(1)
     if odd := [f"{abi} {size}" for abi, size in sizes.items() if size != usual[0][0]]:
@@ -52,6 +58,9 @@ def conclude(finding, platform, toolkits):
     floors = [library["floors"]["GLIBC"] for library in libraries.values() if "GLIBC" in library["floors"]]
     if floors:
         values["glibc"] = max(floors, key=elf.numbers)
+    abis = {library["cxx11_abi"] for library in libraries.values() if "cxx11_abi" in library}
+    if len(abis) == 1:
+        values["cxx11_abi"] = abis.pop()
     return facts
 
 
@@ -68,6 +77,17 @@ def kernels(libraries):
         machine_code.update(library["machine_code"])
         ptx.update(library["ptx"])
     return sum(library["containers"] for library in found), machine_code, ptx
+
+
+def missing_in_part(supported, libraries):
+    """Which supported targets a smaller library has no code for: what it computes does not run there."""
+    words = []
+    for name, library in libraries.items():
+        if library.get("containers") and name not in KERNELS:
+            there = fatbin.common(library["machine_code"], library["containers"])
+            if missing := [target for target in supported if target not in there]:
+                words.append(f"{name} has no code for {' '.join(missing)}, but for {' '.join(there)}")
+    return "; ".join(words)
 
 
 def counts(title, counted):
@@ -118,12 +138,23 @@ def patch_level(version):
 def differences(row, facts):
     """What a row says otherwise than the facts: key, the row's value, the wheel's."""
     for key in ROW_KEYS:
-        if key not in facts.values:
-            continue
-        said, found = row.get(key), facts.values[key]
-        if (
-            said != found
-            and not (key == "cuda" and said and within(said, found))
-            and not (key == "ptx" and not said and not found)
-        ):
-            yield key, said, found
+        if key in facts.values and not agree(key, row.get(key), facts.values[key]):
+            yield key, row.get(key), facts.values[key]
+
+
+def agree(key, said, found):
+    """Whether a row says what was found; where only a toolkit's line is known, any of its patch levels will do."""
+    if key == "cuda" and said:
+        return within(said, found)
+    return (said or []) == found if key == "ptx" else said == found
+
+
+def pythons(wheels):
+    """The Pythons that a build has wheels for, as the manifest writes them: `3.13t` has no lock."""
+    tags = {re.fullmatch(r"cp(\d)(\d+)(m?t?)", wheel.python if wheel.abi == "none" else wheel.abi) for wheel in wheels}
+    return merged((f"{tag[1]}.{tag[2]}{'t' * tag[3].endswith('t')}" for tag in tags if tag), ())
+
+
+def merged(some, others):
+    """The Pythons of both, oldest first."""
+    return sorted({*some, *others}, key=lambda name: (elf.numbers(name.rstrip("t")), name))

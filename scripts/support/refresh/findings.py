@@ -100,9 +100,10 @@ def inspect(data):
     if (abi := library.cxx11_abi()) is not None:
         found["cxx11_abi"] = abi
     constants = library.section(".rodata") or (0, 0)
-    # What torch.cuda.get_arch_list() answers: the flags it was compiled with.
-    if declared := _DECLARED.search(data, constants[0], sum(constants)):
-        found["declared"] = declared[0].decode().split()
+    # What torch.cuda.get_arch_list() answers: the flags it was compiled with, the longest of such texts.
+    declared = [match[0] for match in _DECLARED.finditer(data, constants[0], sum(constants))]
+    if declared:
+        found["declared"] = max(declared, key=len).decode().split()
     if span := library.section(".nv_fatbin"):
         code = fatbin.count(data, *span)
         found["containers"] = code.containers
@@ -154,6 +155,15 @@ def pins(lines, platform=None):
         if exact and (platform is None or holds(match[4] or "", platform)):
             pinned[re.sub(r"[-_.]+", "-", match[1]).lower()] = exact[1].removesuffix(".*")
     return pinned
+
+
+def specifier(lines, project, platform):
+    """What is asked of a project on a platform; nothing where it is not asked for."""
+    for line in lines:
+        match = _REQUIREMENT.fullmatch(line)
+        if match and match[1].lower() == project and holds(match[4] or "", platform):
+            return re.sub(r"\s+", "", match[3])
+    return None
 
 
 def holds(marker, platform):

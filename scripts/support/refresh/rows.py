@@ -7,7 +7,10 @@ import tomllib
 from .pages import version_key
 
 # The order in which rows write their keys; others stay where they are.
-ORDER = ("platform", "variant", "cuda", "cudnn", "sm", "ptx", "glibc", "advertised", "source")
+ORDER = (
+    *("platform", "variant", "cuda", "cudnn", "nccl", "sm", "ptx", "glibc", "cxx11_abi", "pythons"),
+    *("advertised", "source"),
+)
 _ROW = re.compile(r"(\s*)(\{.*\})(,?)(\s*(?:#.*)?)")
 
 

@@ -238,8 +238,10 @@ c = "last"
 [[release]]
 version = "2.8.0"
 requires_python = ">=3.9"
+pythons = ["3.12", "3.13t"]
 torchvision = "0.23.0"
 torchaudio = "2.8.0"
+triton = "==3.4.0"
 pypi = {{ linux-x86_64 = "cu128" }}
 source = ["a"]
 builds = [
@@ -253,23 +255,35 @@ class Holding(unittest.TestCase):
         self.changes = Changes(rows.Manifest(SMALL))
 
     def build(self, name="2.8.0", platform="linux-x86_64"):
-        return Build(name, platform, None, True)
+        wheels = [pages.parse_wheel(f"torch-{name}-{tag}-any.whl", "") for tag in ("cp312-cp312", "cp313-cp313t")]
+        return Build(name, platform, None, True, tuple(wheels))
 
     def test_what_agrees_is_no_difference_but_names_its_proof(self):
-        self.changes.hold(self.build(), facts.Facts("cu128", ">=3.9", {"cuda": "12.8"}))
+        self.changes.hold(self.build(), facts.Facts("cu128", ">=3.9", None, {"cuda": "12.8"}))
         self.assertEqual((self.changes.differences, self.changes.manifest.text), ([], SMALL))
-        self.changes.hold(self.build(), facts.Facts("cu128", ">=3.9", {"cuda": "12.8", "sm": ["9.0"]}))
+        self.changes.hold(self.build(), facts.Facts("cu128", ">=3.9", None, {"cuda": "12.8", "sm": ["9.0"]}))
         self.assertEqual([(d.key, d.said, d.found) for d in self.changes.differences], [("sm", None, ["9.0"])])
         self.assertIn('sm = ["9.0"], source = ["a", "binary"]', self.changes.manifest.text)
         self.assertIn("\nbinary = ", self.changes.manifest.text)
 
     def test_another_variant_on_the_default_index(self):
-        self.changes.hold(self.build(), facts.Facts("cu130", ">=3.10", {"cuda": "13.0.2", "cudnn": "9.1"}))
+        self.changes.hold(self.build(), facts.Facts("cu130", ">=3.10", None, {"cuda": "13.0.2", "cudnn": "9.1"}))
         keys = [difference.key for difference in self.changes.differences]
         self.assertEqual(keys, ["requires_python", "pypi", "build"])
         release = self.changes.manifest.release("2.8.0")
         self.assertEqual((release["pypi"]["linux-x86_64"], release["requires_python"]), ("cu130", ">=3.10"))
         self.assertEqual([row["variant"] for row in release["builds"]], ["cu128", "cu130"])
+
+    def test_pythons_of_a_build(self):
+        names = ("cp39-cp39", "cp310-none", "cp313-cp313t", "cp310-cp310", "cp37-cp37m", "py3-none")
+        wheels = [pages.parse_wheel(f"torch-1.0-{name}-any.whl", "") for name in names]
+        self.assertEqual(facts.pythons(wheels), ["3.7", "3.9", "3.10", "3.13t"])
+        build = Build("2.8.0", "linux-x86_64", None, True, tuple(wheels[:2]))
+        self.changes.hold(build, facts.Facts("cu128", ">=3.9", "==3.4.0", {}))
+        self.assertEqual([difference.key for difference in self.changes.differences], ["pythons"])
+        self.assertEqual(
+            self.changes.manifest.release("2.8.0")["builds"][0]["pythons"], ["3.9", "3.10", "3.12", "3.13t"]
+        )
 
     def test_companions_made_for_another_torch(self):
         pinned = {"torchvision": "2.7.0", "torchaudio": None}
@@ -277,7 +291,9 @@ class Holding(unittest.TestCase):
         self.assertEqual([difference.key for difference in self.changes.differences], ["torchvision"])
 
     def test_a_release_that_is_not_there(self):
-        found = facts.Facts("cu132", ">=3.11", {"cuda": "13.2.2", "sm": ["12.0"], "ptx": [], "glibc": "2.28"})
+        found = facts.Facts(
+            "cu132", ">=3.11", "~=3.9.0", {"cuda": "13.2.2", "sm": ["12.0"], "ptx": [], "glibc": "2.28"}
+        )
         builds = [(self.build("2.15.0"), found)]
         self.changes.add(
             "2.15.0", "2026-10-28", builds, {"torchvision": ("0.29.2", False), "torchaudio": ("2.11.0", False)}
@@ -337,6 +353,7 @@ class Ranges(unittest.TestCase):
         proved = facts.conclude(found, "linux-x86_64", lambda line: {})
         self.assertEqual(proved.values["sm"], ["8.0"])
         self.assertEqual(proved.values["cudnn"], "9.26.0.51")
+        self.assertEqual(proved.triton, "~=3.9.0")
         self.assertEqual(self.cut, 1)
 
 
