@@ -73,13 +73,18 @@ class Changes:
             self._differs(build, facts, "pypi", said, facts.variant)
             self.manifest.set_field(build.version, "pypi", {**release["pypi"], build.platform: facts.variant})
 
-    def hold_companions(self, version, wanted_torch):
-        """The companions of a release that is there. `wanted_torch` gives the torch that a project's release pins."""
+    def hold_companions(self, version, wanted_torch, made_for):
+        """The companions of a release that is there: none that pins another torch.
+
+        `wanted_torch` gives what a project's release pins, `made_for` the release of each project that pins this torch.
+        """
         release = self.manifest.release(version)
         for project in PROJECTS:
             pinned = wanted_torch(project, release[project])
             if pinned and facts_of.without_local(pinned) != version:
-                self.differences.append(Difference(version, "", "", project, release[project], f"made for {pinned}"))
+                found = made_for()[project][0]
+                self.differences.append(Difference(version, "", "", project, release[project], found))
+                self.manifest.set_field(version, project, found)
 
     def add(self, version, day, builds, companions):
         """A release that is not there: its builds with their facts, and its companions."""
@@ -96,11 +101,11 @@ class Changes:
             "pypi": {build.platform: facts.variant for build, facts in builds},
             "source": ["pypi-metadata"],
         }
-        self.manifest.add_release(fields, [new_row(build, facts, pythons) for build, facts in builds])
+        rows = [new_row(build, facts, pythons) for build, facts in builds]
+        self.manifest.add_release(fields, rows)
         self.manifest.set_as_of(datetime.date.today().isoformat())
-        self.manifest.add_source("pypi-metadata", SOURCES["pypi-metadata"])
-        for build, facts in builds:
-            self._name_sources(proofs(build, facts, facts.values))
+        for row in (fields, *rows):
+            self._name_sources(row["source"])
         self.differences.append(Difference(version, "", "", "release", None, version))
 
     def _write(self, build, row):

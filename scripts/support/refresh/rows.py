@@ -54,13 +54,16 @@ class Manifest:
         self.lines.insert(place or end, f"  {format_row(row)},")
 
     def set_field(self, version, key, value):
-        """Writes a field of a release that is there."""
+        """Writes a field of a release that is there; a new one goes before the table of variants."""
         start, end = self._block(version)
         for number in range(start, end):
             if match := re.fullmatch(rf"({re.escape(key)} = ).*?(\s*#.*)?", self.lines[number]):
                 self.lines[number] = f"{match[1]}{format_value(value)}{match[2] or ''}"
                 return
-        raise BadManifest(f"release {version} has no `{key}` on a line of its own")
+            if self.lines[number].startswith("pypi = ") and key != "pypi":
+                self.lines.insert(number, f"{key} = {format_value(value)}")
+                return
+        raise BadManifest(f"release {version} has no `pypi` on a line of its own")
 
     def set_as_of(self, day):
         """Writes the day on which the facts were gathered."""

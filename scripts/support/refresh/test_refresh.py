@@ -220,6 +220,15 @@ class Rows(unittest.TestCase):
         self.assertEqual(manifest.versions(), ["2.8.0", "2.9.0", "2.10.0"])
         self.assertTrue(manifest.text.startswith(SMALL.rstrip("\n")))
 
+    def test_fields_of_a_release(self):
+        manifest = rows.Manifest(SMALL)
+        manifest.set_field("2.8.0", "torchvision", "0.23.1")
+        manifest.set_field("2.8.0", "nickname", "none")
+        changed = SMALL.replace('"0.23.0"', '"0.23.1"').replace("pypi = ", 'nickname = "none"\npypi = ')
+        self.assertEqual(manifest.text, changed)
+        with self.assertRaises(rows.BadManifest):
+            manifest.set_field("2.9.0", "torchvision", "0.24.0")
+
     def test_sources_keep_their_order(self):
         manifest = rows.Manifest(SMALL)
         manifest.add_source("b-1.0", 'said "so"')
@@ -287,8 +296,10 @@ class Holding(unittest.TestCase):
 
     def test_companions_made_for_another_torch(self):
         pinned = {"torchvision": "2.7.0", "torchaudio": None}
-        self.changes.hold_companions("2.8.0", lambda project, release: pinned[project])
+        made = {"torchvision": ("0.23.1", True)}
+        self.changes.hold_companions("2.8.0", lambda project, release: pinned[project], lambda: made)
         self.assertEqual([difference.key for difference in self.changes.differences], ["torchvision"])
+        self.assertEqual(self.changes.manifest.release("2.8.0")["torchvision"], "0.23.1")
 
     def test_a_release_that_is_not_there(self):
         found = facts.Facts(
