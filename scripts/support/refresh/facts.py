@@ -80,13 +80,13 @@ def kernels(libraries):
 
 
 def missing_in_part(supported, libraries):
-    """Which supported targets a smaller library has no code for: what it computes does not run there."""
+    """Which supported targets a smaller library of torch has no code for: that part may not run there."""
     words = []
     for name, library in libraries.items():
-        if library.get("containers") and name not in KERNELS:
+        if library.get("containers") and name not in KERNELS and name.startswith("torch/lib/libtorch_"):
             there = fatbin.common(library["machine_code"], library["containers"])
             if missing := [target for target in supported if target not in there]:
-                words.append(f"{name} has no code for {' '.join(missing)}, but for {' '.join(there)}")
+                words.append(f"{name} has no code for {' '.join(missing)}, only for {' '.join(there)}")
     return "; ".join(words)
 
 

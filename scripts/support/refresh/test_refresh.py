@@ -325,6 +325,7 @@ class Ranges(unittest.TestCase):
             archive.writestr(
                 "torch/lib/libtorch_cuda.so", library(container(entry(2, 80)) * 9 + container(entry(2, 86)))
             )
+            archive.writestr("torch/lib/libtorch_cuda_linalg.so", library(container(entry(2, 90))))
             archive.writestr("torch/filler", bytes(range(256)) * 4096, zipfile.ZIP_STORED)
             archive.writestr("torch-2.8.0.dist-info/METADATA", Metadata.TEXT)
         cls.content = packed.getvalue()
@@ -365,6 +366,7 @@ class Ranges(unittest.TestCase):
         self.assertEqual(proved.values["sm"], ["8.0"])
         self.assertEqual(proved.values["cudnn"], "9.26.0.51")
         self.assertEqual(proved.triton, "~=3.9.0")
+        self.assertIn("libtorch_cuda_linalg.so has no code for 8.0, only for 9.0", " ".join(proved.notes))
         self.assertEqual(self.cut, 1)
 
 
