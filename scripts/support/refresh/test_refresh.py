@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from support.refresh import elf, facts, fatbin, findings, pages, rows, web
 from support.refresh.changes import Changes
-from support.refresh.survey import Build
+from support.refresh.survey import Build, Survey
 
 MANIFEST = Path(__file__).resolve().parents[3] / "manifests" / "torch.toml"
 
@@ -314,6 +314,14 @@ class Holding(unittest.TestCase):
         self.assertEqual(row["source"], ["metadata", "binary"])
 
 
+WHEEL = b"torch-2.8.0%2Bcu128-cp312-cp312-manylinux_2_28_x86_64.whl"
+PAGES = {
+    "/simple/torch/": (pages.JSON_PAGE, b'{"files": []}'),
+    "/simple/cuda-toolkit/": (pages.JSON_PAGE, b'{"files": []}'),
+    "/whl/cu128/torch/": ("text/html", b'<a href="/whl/cu128/%s">torch</a>' % WHEEL),
+}
+
+
 class Ranges(unittest.TestCase):
     """A wheel on a server that once ends an answer early."""
 
@@ -333,6 +341,20 @@ class Ranges(unittest.TestCase):
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
+                if self.path.endswith("/"):
+                    self.page()
+                else:
+                    self.part()
+
+            def page(self):
+                kind, body = PAGES.get(self.path, (None, b""))
+                self.send_response(200 if kind else 403)
+                self.send_header("Content-Type", kind or "text/html")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def part(self):
                 first, last = self.headers["Range"].removeprefix("bytes=").split("-")
                 part = cls.content[int(first) : int(last) + 1]
                 self.send_response(206)
@@ -349,7 +371,7 @@ class Ranges(unittest.TestCase):
 
         cls.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=cls.server.serve_forever, args=(0.01,), daemon=True).start()
-        cls.url = f"http://127.0.0.1:{cls.server.server_port}/torch.whl"
+        cls.root = f"http://127.0.0.1:{cls.server.server_port}"
 
     @classmethod
     def tearDownClass(cls):
@@ -358,7 +380,7 @@ class Ranges(unittest.TestCase):
 
     def test_a_wheel_is_read_by_range(self):
         self.enterContext(unittest.mock.patch.object(web, "PAUSE", 0))
-        wheel = pages.parse_wheel("torch-2.8.0-cp312-cp312-manylinux_2_28_x86_64.whl", self.url)
+        wheel = pages.parse_wheel("torch-2.8.0-cp312-cp312-manylinux_2_28_x86_64.whl", f"{self.root}/torch.whl")
         found = findings.read_torch(web.Web(), wheel, True, lambda _: None)
         self.assertEqual(found["version"]["cuda"], "12.8")
         self.assertEqual(found, json.loads(json.dumps(found)))
@@ -368,6 +390,16 @@ class Ranges(unittest.TestCase):
         self.assertEqual(proved.triton, "~=3.9.0")
         self.assertIn("libtorch_cuda_linalg.so has no code for 8.0, only for 9.0", " ".join(proved.notes))
         self.assertEqual(self.cut, 1)
+
+    def test_the_pytorch_index_has_a_page_for_each_variant(self):
+        self.enterContext(unittest.mock.patch.object(web, "PAUSE", 0))
+        said = []
+        survey = Survey(f"{self.root}/simple", f"{self.root}/whl/", ["cu128", "cu999"], say=said.append)
+        self.assertEqual(said, [f"left out: {self.root}/whl/cu999/torch/: the server says 403 Forbidden"])
+        (build,) = survey.builds("2.8.0", ["linux-x86_64", "windows-x86_64"], False)
+        proved = survey.facts(build)
+        self.assertEqual((proved.variant, proved.values["sm"], build.default), ("cu128", ["8.0"], False))
+        self.assertEqual(list(survey.builds("2.8.0", ["linux-x86_64"], True)), [])
 
 
 if __name__ == "__main__":
