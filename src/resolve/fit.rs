@@ -162,8 +162,8 @@ pub struct Assumed {
 /// Judges builds of torch for one machine.
 #[derive(Debug)]
 pub struct Judge<'a> {
-    machine: &'a Machine,
-    manifests: &'a Manifests,
+    pub(super) machine: &'a Machine,
+    pub(super) manifests: &'a Manifests,
     platform: Platform,
 }
 
@@ -256,7 +256,7 @@ impl<'a> Judge<'a> {
         Ok(Fit { code_for_every_card, native, cuda, assumed })
     }
 
-    fn glibc(&self, build: &Build) -> Result<(), Unfit> {
+    pub(super) fn glibc(&self, build: &Build) -> Result<(), Unfit> {
         match build.glibc {
             Some(need) if self.machine.os == Os::Linux && self.machine.glibc.is_none_or(|have| have < need) => {
                 Err(Unfit::Glibc { have: self.machine.glibc, need })
@@ -289,7 +289,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether the driver supports this CUDA natively, or at least by minor-version compatibility.
-    fn native(&self, cuda: CudaVersion) -> Result<bool, Unfit> {
+    pub(super) fn native(&self, cuda: CudaVersion) -> Result<bool, Unfit> {
         let driver = self.machine.driver.as_ref().ok_or(Unfit::NoDriver)?;
         let os = self.driver_os();
         let version = driver.version.as_ref();
@@ -308,7 +308,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn driven(&self, gpu: &Gpu, capability: ComputeCapability) -> Result<(), Unfit> {
+    pub(super) fn driven(&self, gpu: &Gpu, capability: ComputeCapability) -> Result<(), Unfit> {
         let Some(have) = self.machine.driver.as_ref().and_then(|driver| driver.version.as_ref()) else { return Ok(()) };
         match self.manifests.retired(capability, have.branch()) {
             Some(row) => {
@@ -319,7 +319,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn cudnn(
+    pub(super) fn cudnn(
         &self,
         version: &Version,
         variant: &Variant,
@@ -337,7 +337,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn too_old_for_ptx(&self, gpu: &Gpu, cuda: CudaVersion) -> Unfit {
+    pub(super) fn too_old_for_ptx(&self, gpu: &Gpu, cuda: CudaVersion) -> Unfit {
         match self.machine.driver.as_ref().and_then(|driver| driver.version.clone()) {
             Some(have) => {
                 let need = self.manifests.native_floor(cuda, self.driver_os()).cloned();
