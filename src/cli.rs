@@ -84,6 +84,10 @@ pub enum Command {
     Install(InstallArgs),
     /// Show the facts about this machine, each with how it was learned.
     Detect(DetectArgs),
+    /// Say why a build of torch runs on this machine, or why not, and which one is taken instead.
+    Explain(ExplainArgs),
+    /// Show which releases and variants of torch run on this machine, and how.
+    Matrix(MatrixArgs),
     /// Show or clear what is kept between runs.
     #[command(subcommand)]
     Cache(CacheCommand),
@@ -246,6 +250,42 @@ pub struct IndexArgs {
 /// `torchfix detect`
 #[derive(Debug, Args)]
 pub struct DetectArgs {
+    /// The environment.
+    #[command(flatten)]
+    pub environment: EnvironmentArgs,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Read the manifests from this folder instead of the embedded ones.
+    #[arg(long, value_name = "DIR", help_heading = "Solving")]
+    pub manifests: Option<PathBuf>,
+}
+
+/// `torchfix explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The build: `torch==2.11.0+cu128`, `torch==2.11.0` for all its variants, `cu128`, `torchvision==0.24.1`.
+    #[arg(long, value_name = "SPEC")]
+    pub why: String,
+    /// What the question is about.
+    #[command(flatten)]
+    pub about: AboutArgs,
+}
+
+/// `torchfix matrix`
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// Show every release that is known, not the newest alone.
+    #[arg(long)]
+    pub all: bool,
+    /// What the question is about.
+    #[command(flatten)]
+    pub about: AboutArgs,
+}
+
+/// The machine that a question is about, and where the facts about torch come from.
+#[derive(Debug, Args)]
+pub struct AboutArgs {
     /// The environment.
     #[command(flatten)]
     pub environment: EnvironmentArgs,

@@ -29,9 +29,14 @@ impl Error {
         self.0.hints()
     }
 
-    /// The proof behind the message, a sentence a line.
+    /// The proof behind the message, a sentence a line, a screen at most.
     pub fn explanation(&self) -> Vec<String> {
         self.0.explanation()
+    }
+
+    /// The same at whatever length it has.
+    pub fn whole_explanation(&self) -> Vec<String> {
+        self.0.whole_explanation()
     }
 
     /// Why, in at most two messages: the nearest cause, and the one at the root; none whose words were said already.

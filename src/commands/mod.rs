@@ -5,8 +5,10 @@ mod check;
 mod detect;
 mod documents;
 mod error;
+mod explain;
 mod install;
 mod manifests;
+mod matrix;
 mod room;
 mod session;
 mod target;
@@ -63,6 +65,8 @@ fn dispatch(session: &Session, command: Command) -> Result<ExitStatus, Error> {
         Command::Version => Ok(documents::version(session.output)),
         Command::Install(args) => install::run(session, &args),
         Command::Detect(args) => detect::run(session, &args),
+        Command::Explain(args) => explain::run(session, &args),
+        Command::Matrix(args) => matrix::run(session, &args),
     }
 }
 

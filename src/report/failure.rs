@@ -2,20 +2,23 @@
 
 use serde_json::json;
 
-use super::output::{BOLD, DIM, Output, RED, eprint_line};
+use super::output::{BOLD, DIM, Output, RED, Verbosity, eprint_line};
 use crate::error::Error;
 
 /// Tells the error: on stderr what is wrong, why, and what to do; with JSON one error object on stdout as well.
 pub fn failure(output: Output, error: &Error) {
+    // What does not fit on a screen is told when asked for.
+    let whole = output.verbosity == Verbosity::Verbose;
+    let explanation = if whole { error.whole_explanation() } else { error.explanation() };
     if output.json {
-        output.answer_json(&error_object(error));
+        output.answer_json(&error_object(error, &explanation));
     }
     let code = error.code();
     eprint_line(&format!("{RED}error:{RED:#} {BOLD}{error}{BOLD:#} {DIM}[{code}]{DIM:#}"));
     for cause in error.causes() {
         eprint_line(&format!("  because: {cause}"));
     }
-    for line in error.explanation() {
+    for line in explanation {
         eprint_line(&format!("  {line}"));
     }
     for hint in error.hints() {
@@ -23,13 +26,13 @@ pub fn failure(output: Output, error: &Error) {
     }
 }
 
-fn error_object(error: &Error) -> serde_json::Value {
+fn error_object(error: &Error, explanation: &[String]) -> serde_json::Value {
     json!({
         "schema": "torchfix.error/1",
         "code": error.code(),
         "message": error.to_string(),
         "causes": error.causes(),
-        "explanation": error.explanation(),
+        "explanation": explanation,
         "hints": error.hints(),
     })
 }

@@ -1,5 +1,6 @@
 //! Why there is no resolution.
 
+use super::explanation::Explanation;
 use crate::machine::FactsError;
 use crate::vocab::{Diagnostic, ExitStatus};
 
@@ -12,7 +13,7 @@ pub enum ResolveError<E: std::error::Error + 'static> {
         /// What cannot be had.
         message: String,
         /// The proof, a sentence a line.
-        explanation: Vec<String>,
+        explanation: Explanation,
         /// What would help.
         hints: Vec<String>,
     },
@@ -25,7 +26,7 @@ pub enum ResolveError<E: std::error::Error + 'static> {
         #[source]
         source: E,
         /// What the other index lacks, a sentence a line.
-        explanation: Vec<String>,
+        explanation: Explanation,
         /// What would help.
         hints: Vec<String>,
     },
@@ -128,9 +129,19 @@ impl<E: Diagnostic> Diagnostic for ResolveError<E> {
     fn explanation(&self) -> Vec<String> {
         match self {
             ResolveError::NoSolution { explanation, .. } | ResolveError::TorchIndexUnreachable { explanation, .. } => {
-                explanation.clone()
+                explanation.on_a_screen()
             }
             ResolveError::Pages(error) => error.explanation(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn whole_explanation(&self) -> Vec<String> {
+        match self {
+            ResolveError::NoSolution { explanation, .. } | ResolveError::TorchIndexUnreachable { explanation, .. } => {
+                explanation.all()
+            }
+            ResolveError::Pages(error) => error.whole_explanation(),
             _ => Vec::new(),
         }
     }

@@ -1,12 +1,14 @@
 //! What is said aloud about a solution.
 
-use super::RejectedBuild;
+use std::collections::BTreeMap;
+
 use super::fit::{CudaPreference, Judge, title};
 use super::line::Line;
+use super::{RejectedBuild, ResolverPackage};
 use crate::catalog::Manifests;
 use crate::machine::Machine;
 use crate::request::VariantChoice;
-use crate::vocab::{Variant, Version};
+use crate::vocab::{PackageName, Variant, Version};
 
 /// Reasons and warnings as they gather.
 #[derive(Debug, Default)]
@@ -115,4 +117,32 @@ pub fn newer_than(mut rejected: Vec<RejectedBuild>, torch: Option<&Version>) -> 
     let chosen = torch.map(|version| version.clone().without_local());
     rejected.retain(|build| chosen.as_ref().is_some_and(|chosen| build.version > *chosen));
     rejected
+}
+
+/// Which distributions each one was required by, for the plan's `why`.
+pub fn required_by<'a>(
+    edges: impl Iterator<Item = (&'a ResolverPackage, &'a Version, &'a ResolverPackage)>,
+) -> BTreeMap<PackageName, String> {
+    let mut parents: BTreeMap<PackageName, String> = BTreeMap::new();
+    for (parent, version, child) in edges {
+        let (Some(parent), Some(child)) = (parent.distribution(), child.distribution()) else { continue };
+        if parent == child {
+            continue;
+        }
+        let why = format!("{parent} {version} needs it");
+        match parents.get_mut(child) {
+            // Deterministic, and torch before the rest: it is what the user thinks of.
+            Some(known)
+                if (why.starts_with("torch "), std::cmp::Reverse(&why))
+                    > (known.starts_with("torch "), std::cmp::Reverse(&*known)) =>
+            {
+                *known = why;
+            }
+            Some(_) => {}
+            None => {
+                parents.insert(child.clone(), why);
+            }
+        }
+    }
+    parents
 }

@@ -8,7 +8,8 @@ use pubgrub::{PubGrubError, SelectedDependencies};
 
 use super::admission::Admission;
 use super::elsewhere::{self, Origin};
-use super::explain::{Proof, proof, required_by};
+use super::explain::{Proof, proof};
+use super::explanation::Explanation;
 use super::fit::{Judge, cuda_of};
 use super::line::{Best, Found, Line, Lines, torch};
 use super::projects::{Projects, variant_of};
@@ -149,7 +150,9 @@ impl<P: Pages> Solver<'_, P> {
             }
             (None, Some(proof)) => match found.unreachable {
                 // The index would not have helped where the proof has nothing to do with torch.
-                Some(source) if proof.depends_on_source => Err(self.unreachable(source, proof.sentences, Vec::new())),
+                Some(source) if proof.depends_on_source => {
+                    Err(self.unreachable(source, proof.explanation, proof.hints))
+                }
                 _ => Err(self.no_solution(proof)),
             },
             (None, None) => Err(self.nothing_fits(found)),
@@ -204,7 +207,7 @@ impl<P: Pages> Solver<'_, P> {
             Provider::new(self.machine, self.manifests, &self.asked, &self.markers, self.installed, projects, line);
         match pubgrub::resolve(&provider, ResolverPackage::Request, request_version()) {
             Ok(selected) => self.solved(&provider, &selected, line).map_err(Failed::Error),
-            Err(PubGrubError::NoSolution(tree)) => Err(Failed::Proof(proof(&provider, &tree))),
+            Err(PubGrubError::NoSolution(tree)) => Err(Failed::Proof(proof(&provider, tree))),
             Err(
                 PubGrubError::ErrorRetrievingDependencies { source, .. }
                 | PubGrubError::ErrorChoosingVersion { source, .. }
@@ -227,7 +230,7 @@ impl<P: Pages> Solver<'_, P> {
             let needs = known.get(&(package.clone(), version.clone())).into_iter().flatten();
             needs.map(move |(child, _)| (package, version, child))
         });
-        let parents = required_by(edges);
+        let parents = reasons::required_by(edges);
         let (mut wheels, mut origins) = (BTreeMap::new(), Vec::new());
         for (package, version) in selected.iter() {
             let ResolverPackage::Distribution(name) = package else { continue };
@@ -313,16 +316,18 @@ impl<P: Pages> Solver<'_, P> {
             })
             .collect();
         let set = self.asked.versions(TORCH);
-        let mut hints = elsewhere::hints(self.pages, &self.homes, &self.asked);
+        let mut hints = proof.hints;
+        hints.extend(elsewhere::hints(self.pages, &self.homes, &self.asked));
         hints.extend(ways_out::hints(self.machine, self.manifests, &self.wanted, &set));
         if self.asked.lists_hashes() {
             hints.push(super::error::LIST_HASHES.to_owned());
         }
+        hints.truncate(ways_out::AT_MOST);
         let message = format!("no set of wheels satisfies `{}` on this machine", asked.join(" "));
-        ResolveError::NoSolution { message, explanation: proof.sentences, hints }
+        ResolveError::NoSolution { message, explanation: proof.explanation, hints }
     }
 
-    fn unreachable(&self, source: P::Error, explanation: Vec<String>, hints: Vec<String>) -> ResolveError<P::Error> {
+    fn unreachable(&self, source: P::Error, explanation: Explanation, hints: Vec<String>) -> ResolveError<P::Error> {
         use crate::vocab::Diagnostic as _;
         let url = super::asked::without_credentials(self.homes.torch_root());
         let mut all = source.hints();

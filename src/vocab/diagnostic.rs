@@ -50,8 +50,13 @@ pub trait Diagnostic: std::error::Error + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The proof behind the message, a sentence a line.
+    /// The proof behind the message, a sentence a line, a screen at most.
     fn explanation(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The same at whatever length it has.
+    fn whole_explanation(&self) -> Vec<String> {
+        self.explanation()
     }
 }
