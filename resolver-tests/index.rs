@@ -7,5 +7,7 @@ mod support;
 mod metadata;
 #[path = "index/pages.rs"]
 mod pages;
+#[path = "index/replica.rs"]
+mod replica;
 #[path = "index/transport.rs"]
 mod transport;

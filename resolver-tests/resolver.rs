@@ -1,42 +1,63 @@
-//! The solver against scenarios and an in-memory catalog.
+//! The solver against scenarios and grids, each a test of its own, on a replica of the PyTorch index and PyPI.
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use libtest_mimic::{Arguments, Failed, Trial};
+use support::grid;
 use support::scenario::Scenario;
 
 /// Scenarios are only ever added.
-const AT_LEAST: usize = 40;
+const AT_LEAST: usize = 300;
 
-#[test]
-fn scenarios() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("resolver-tests/scenarios");
-    let mut files: Vec<_> = fs_err::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
-        .collect();
-    files.sort();
-    let mut failures = Vec::new();
-    for path in &files {
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        let faults = match Scenario::read(path) {
-            Ok(scenario) => {
-                let outcome = scenario.run();
-                if let Some(refusal) = outcome.refusal.filter(|_| outcome.faults.is_empty()) {
-                    insta::with_settings!({ description => scenario.about, omit_expression => true }, {
-                        insta::assert_snapshot!(name, refusal);
-                    });
-                }
-                outcome.faults
-            }
-            Err(error) => vec![error],
-        };
-        for fault in faults {
-            failures.push(format!("{name}: {fault}"));
-        }
+fn main() -> ExitCode {
+    let scenarios = files("scenarios", "toml").into_iter().map(|path| {
+        let name = stem(&path);
+        Trial::test(format!("scenario/{name}"), move || scenario(&name, &path))
+    });
+    let grids = files("grids", "txt").into_iter().flat_map(|path| match grid::rows(&path) {
+        Ok(rows) => rows.into_iter().map(row).collect(),
+        Err(error) => vec![Trial::test(format!("grid/{}", stem(&path)), move || Err(error.into()))],
+    });
+    let mut trials: Vec<Trial> = scenarios.chain(grids).collect();
+    let count = trials.len();
+    trials.push(Trial::test("the_scenarios_are_all_there", move || {
+        if count < AT_LEAST { Err(format!("only {count} scenarios").into()) } else { Ok(()) }
+    }));
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn scenario(name: &str, path: &Path) -> Result<(), Failed> {
+    let scenario = Scenario::read(path)?;
+    let outcome = scenario.run();
+    failed(&outcome.faults)?;
+    if let Some(refusal) = outcome.refusal {
+        insta::with_settings!({ description => scenario.about, omit_expression => true }, {
+            insta::assert_snapshot!(name, refusal);
+        });
     }
-    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
-    assert!(files.len() >= AT_LEAST, "only {} scenarios", files.len());
+    Ok(())
+}
+
+fn row(row: grid::Row) -> Trial {
+    Trial::test(format!("grid/{}", row.name), move || failed(&row.faults()))
+}
+
+fn failed(faults: &[String]) -> Result<(), Failed> {
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n").into()) }
+}
+
+/// The files of a folder, in the order of their names.
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("resolver-tests").join(folder);
+    let entries = fs_err::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
+    files.sort();
+    files
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap().to_str().unwrap().to_owned()
 }

@@ -2,11 +2,12 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::format_push_string)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::missing_panics_doc)]
 
-pub mod catalog;
 #[cfg(unix)]
 pub mod elf;
 pub mod environments;
+pub mod grid;
 pub mod pages;
+pub mod replica;
 pub mod scenario;
 pub mod server;
 pub mod site;

@@ -11,7 +11,8 @@ pub enum Style {
     Html,
     /// PEP 691.
     Json,
-    /// HTML as the PyTorch index writes it: no head, root-relative links, `+` escaped, a comment at the end.
+    /// HTML as the PyTorch index writes it: no head, links relative to the root or to its second host, `+` escaped, no
+    /// `Requires-Python`, nothing yanked, a comment at the end.
     Pytorch,
 }
 

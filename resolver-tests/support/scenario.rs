@@ -5,12 +5,13 @@ use std::path::Path;
 
 use serde::Deserialize;
 use torchfix::catalog::Manifests;
+use torchfix::catalog::index::IndexError;
 use torchfix::machine::Machine;
-use torchfix::request::{FileRules, Indexes, Request, VariantChoice};
+use torchfix::request::{FileRules, Request, VariantChoice};
 use torchfix::resolve::{InstalledPin, Resolution, ResolveError, resolve};
-use torchfix::vocab::{Channel, Diagnostic as _, Url};
+use torchfix::vocab::Diagnostic as _;
 
-use super::catalog::{Catalog, Down, WheelRow};
+use super::replica::{Replica, WheelRow, World, index_of, indexes};
 
 /// One file of `scenarios/`.
 #[derive(Debug, Deserialize)]
@@ -38,20 +39,38 @@ pub struct Scenario {
 pub struct Facts {
     /// `linux-x86_64`.
     #[serde(default = "linux")]
-    platform: String,
+    pub platform: String,
     #[serde(default = "recent_glibc")]
-    glibc: String,
+    pub glibc: String,
     #[serde(default)]
-    wsl: bool,
+    pub wsl: bool,
     #[serde(default)]
-    driver: Option<String>,
+    pub driver: Option<String>,
     /// `GeForce RTX 5090 12.0`.
     #[serde(default)]
-    gpus: Vec<String>,
+    pub gpus: Vec<String>,
     #[serde(default)]
-    gpus_unknown: bool,
+    pub gpus_unknown: bool,
     #[serde(default = "python_312")]
-    python: String,
+    pub python: String,
+    /// Of macOS and Windows.
+    #[serde(default)]
+    pub os_version: Option<String>,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            platform: linux(),
+            glibc: recent_glibc(),
+            wsl: false,
+            driver: None,
+            gpus: Vec::new(),
+            gpus_unknown: false,
+            python: python_312(),
+            os_version: None,
+        }
+    }
 }
 
 fn linux() -> String {
@@ -89,7 +108,13 @@ pub struct Weather {
     /// Pages that are not there: `cpu/torch`.
     #[serde(default)]
     pub missing: BTreeSet<String>,
-    /// Whether the catalog files are left out, for scenarios with wheels of their own.
+    /// What answers with a status, by the beginning of its URL without `http://`.
+    #[serde(default)]
+    pub faults: BTreeMap<String, u16>,
+    /// Releases that are gone: `pypi/nvidia-cudnn-cu12 9.1.0.70`.
+    #[serde(default)]
+    pub removed: Vec<String>,
+    /// Whether the replica is left out, for scenarios with wheels of their own.
     #[serde(default)]
     pub empty: bool,
     /// Whether there is an extra index, called `extra`.
@@ -151,6 +176,15 @@ pub struct Expected {
     /// Pages that must not be asked for: `cu118/torch`.
     #[serde(default)]
     unasked: Vec<String>,
+    /// Pages that must be.
+    #[serde(default)]
+    asked: Vec<String>,
+    /// How the URLs of some wheels end.
+    #[serde(default)]
+    files: Vec<String>,
+    /// The wheels that the index gives no hash of.
+    #[serde(default)]
+    without_hash: Option<Vec<String>>,
 }
 
 fn one() -> usize {
@@ -174,18 +208,14 @@ impl Scenario {
 
     /// Solves it twice and holds the answers against each other and against what is expected.
     pub fn run(&self) -> Outcome {
-        let mut catalog = Catalog::new(self.indexes.unreachable.clone(), self.indexes.missing.clone());
-        if !self.indexes.empty {
-            catalog.load("pypi.toml");
-            catalog.load("pytorch.toml");
-        }
-        self.indexes.wheels.iter().for_each(|row| catalog.add(row));
+        let replica = Replica::start(self.world());
+        let client = replica.client();
         let (machine, request) = (self.machine.machine(), self.request());
         let installed: Vec<InstalledPin> = self.installed.iter().map(|text| pin(text)).collect();
-        let solve = || resolve(&machine, &request, Manifests::embedded(), &catalog, &installed);
+        let solve = || resolve(&machine, &request, Manifests::embedded(), &client, &installed);
         let first = solve();
         let mut faults = Vec::new();
-        self.check_asked(&catalog, &mut faults);
+        self.check_asked(&replica, &mut faults);
         match (&first, solve()) {
             (Ok(first), Ok(second)) if *first == second => {}
             (Err(first), Err(second)) if refusal(first) == refusal(&second) => {}
@@ -198,10 +228,18 @@ impl Scenario {
         Outcome { refusal: first.err().as_ref().map(refusal), faults }
     }
 
+    fn world(&self) -> World {
+        let mut world = if self.indexes.empty { World::empty() } else { World::real() };
+        self.indexes.wheels.iter().for_each(|row| world.add(row));
+        self.indexes.removed.iter().for_each(|release| world.remove(release));
+        self.indexes.missing.iter().for_each(|page| world.miss(page));
+        self.indexes.faults.iter().for_each(|(below, status)| world.fault(below, *status));
+        world
+    }
+
     fn request(&self) -> Request {
         let parse = |texts: &[String]| texts.iter().map(|text| text.parse().unwrap()).collect();
         let requirements = self.request.requirements.clone().unwrap_or_else(|| vec!["torch".to_owned()]);
-        let url = |name: &str| -> Url { format!("https://{name}.example/").parse().unwrap() };
         Request {
             requirements: parse(&requirements),
             constraints: parse(&self.request.constraints),
@@ -213,15 +251,7 @@ impl Scenario {
             upgrade: self.request.upgrade,
             pre_releases: self.request.pre_releases,
             files: FileRules::default(),
-            indexes: Indexes {
-                default: url("pypi"),
-                extra: self.indexes.extra.then(|| url("extra")).into_iter().collect(),
-                find_links: self.indexes.links.then(|| url("links")).into_iter().collect(),
-                torch: url("pytorch"),
-                torch_is_mirror: false,
-                channel: Channel::Stable,
-                no_index: false,
-            },
+            indexes: indexes(&self.indexes.unreachable, self.indexes.extra, self.indexes.links),
         }
     }
 
@@ -257,8 +287,21 @@ impl Scenario {
         for (name, index) in &expect.from {
             let wheel = resolution.wheels.iter().find(|wheel| wheel.name.as_ref() == name);
             let found = wheel.map(|wheel| wheel.url.as_str()).unwrap_or_default();
-            if !found.starts_with(&format!("https://{index}.example/")) {
+            if index_of(found) != index {
                 faults.push(format!("`{name}` comes from `{found}`, expected `{index}`"));
+            }
+        }
+        for file in &expect.files {
+            if !resolution.wheels.iter().any(|wheel| wheel.url.as_str().ends_with(file)) {
+                let urls: Vec<&str> = resolution.wheels.iter().map(|wheel| wheel.url.as_str()).collect();
+                faults.push(format!("no wheel's URL ends with `{file}`: {urls:?}"));
+            }
+        }
+        if let Some(names) = &expect.without_hash {
+            let without = resolution.wheels.iter().filter(|wheel| wheel.sha256.is_none());
+            let without: Vec<&str> = without.map(|wheel| wheel.name.as_ref()).collect();
+            if without != *names {
+                faults.push(format!("without a hash are {without:?}, expected {names:?}"));
             }
         }
         said("reason", &expect.reasons, &resolution.reasons, faults);
@@ -272,7 +315,7 @@ impl Scenario {
         }
     }
 
-    fn check_error(&self, error: &ResolveError<Down>, faults: &mut Vec<String>) {
+    fn check_error(&self, error: &ResolveError<IndexError>, faults: &mut Vec<String>) {
         if self.expect.error.as_deref() != Some(error.code()) {
             faults.push(format!("{}: {}", error.code(), refusal(error)));
             return;
@@ -288,19 +331,24 @@ impl Scenario {
         }
     }
 
-    fn check_asked(&self, catalog: &Catalog, faults: &mut Vec<String>) {
-        let read = catalog.torch_metadata_read();
+    fn check_asked(&self, replica: &Replica, faults: &mut Vec<String>) {
+        let read = replica.torch_metadata_read();
         if read.len() > self.expect.torch_metadata_at_most {
             faults.push(format!("the metadata of {} builds of torch was read: {read:?}", read.len()));
         }
-        for page in self.expect.unasked.iter().filter(|page| catalog.was_asked(page)) {
+        let asked = replica.pages_asked();
+        for page in self.expect.unasked.iter().filter(|page| asked.contains(*page)) {
             faults.push(format!("the page {page} was asked for"));
+        }
+        for page in self.expect.asked.iter().filter(|page| !asked.contains(*page)) {
+            faults.push(format!("the page {page} was not asked for: {asked:?}"));
         }
     }
 }
 
 impl Facts {
-    fn machine(&self) -> Machine {
+    /// The machine of these facts.
+    pub fn machine(&self) -> Machine {
         let (os, arch) = self.platform.split_once('-').unwrap();
         let gpu = |(index, text): (usize, &String)| {
             let (name, capability) = text.rsplit_once(' ').unwrap();
@@ -312,7 +360,7 @@ impl Facts {
         let abi = format!("cp{}{}{}", digits[0], digits[1], if free_threaded { "t" } else { "" });
         serde_json::from_value(serde_json::json!({
             "os": os, "arch": arch, "glibc": (os == "linux").then_some(&self.glibc), "wsl": self.wsl,
-            "os_version": if os == "macos" { "15.0" } else { "6.1" },
+            "os_version": self.os_version.as_deref().unwrap_or(if os == "macos" { "15.0" } else { "6.1" }),
             "driver": self.driver.as_ref().map(|driver| serde_json::json!({"version": driver})),
             "gpus": (!self.gpus_unknown).then(|| self.gpus.iter().enumerate().map(gpu).collect::<Vec<_>>()),
             "python": {"version": version, "implementation": "cpython", "abi": abi, "free_threaded": free_threaded},
@@ -332,7 +380,7 @@ fn pin(text: &str) -> InstalledPin {
     InstalledPin { name: name.parse().unwrap(), version: version.parse().unwrap() }
 }
 
-fn refusal(error: &ResolveError<Down>) -> String {
+fn refusal(error: &ResolveError<IndexError>) -> String {
     let lines = |title: &str, lines: Vec<String>| -> String {
         lines.into_iter().fold(String::new(), |text, line| text + title + ": " + &line + "\n")
     };

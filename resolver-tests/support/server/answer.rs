@@ -34,7 +34,11 @@ impl Answer {
     pub(super) fn to(request: &Recorded, site: &mut Site) -> (Self, Option<u64>) {
         let path = path_of(&request.target);
         let faults = strike(&mut site.faults, path);
-        let mut answer = Self::regular(request, site.resources.get(path), &faults);
+        let made = match (site.resources.get(path), &site.maker) {
+            (None, Some(maker)) => maker(&request.target, request.header("accept").unwrap_or_default()),
+            (resource, _) => resource.cloned().ok_or(404),
+        };
+        let mut answer = Self::regular(request, made.as_ref(), &faults);
         for fault in faults {
             match fault {
                 Fault::Status(status, headers) => {
@@ -62,11 +66,14 @@ impl Answer {
     }
 
     /// What a server without faults would say, except about ranges.
-    fn regular(request: &Recorded, resource: Option<&Resource>, faults: &[Fault]) -> Self {
+    fn regular(request: &Recorded, resource: Result<&Resource, &u16>, faults: &[Fault]) -> Self {
         if !matches!(request.method.as_str(), "GET" | "HEAD") {
             return Self::bare(405);
         }
-        let Some(resource) = resource else { return Self::bare(404) };
+        let resource = match resource {
+            Ok(resource) => resource,
+            Err(status) => return Self::bare(*status),
+        };
         let has = |fault: fn(&Fault) -> bool| faults.iter().any(fault);
         let mut answer = Self::bare(200);
         answer.headers.clone_from(&resource.headers);

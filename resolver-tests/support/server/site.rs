@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use torchfix::vocab::Sha256;
 
+/// Computes the answer to a target that no resource lies at, from it and what is accepted: a resource or a status.
+type Maker = Box<dyn Fn(&str, &str) -> Result<Resource, u16> + Send>;
+
 /// What is served.
 #[derive(Default)]
 pub struct Site {
     pub(super) resources: BTreeMap<String, Resource>,
+    pub(super) maker: Option<Maker>,
     pub(super) faults: Vec<(String, Fault, Times)>,
     pub(super) bytes_per_second: Option<u64>,
 }
@@ -103,6 +107,12 @@ impl Site {
         self
     }
 
+    /// Answers by computing what lies at no path of its own; as a proxy it is given whole URLs.
+    pub fn maker(mut self, maker: impl Fn(&str, &str) -> Result<Resource, u16> + Send + 'static) -> Self {
+        self.maker = Some(Box::new(maker));
+        self
+    }
+
     /// Makes a path go wrong; several faults of a path add up.
     pub fn fault(mut self, path: &str, fault: Fault, times: Times) -> Self {
         self.faults.push((path.to_owned(), fault, times));
@@ -122,6 +132,14 @@ impl Resource {
         let bytes = bytes.into();
         let etag = Some(format!("\"{}\"", &Sha256::of(&bytes).to_string()[..16]));
         Self { content: Content::Memory(bytes), content_type, etag, headers: Vec::new(), gzip: None }
+    }
+
+    /// Its bytes, where they are not on disk.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.content {
+            Content::Memory(bytes) => bytes,
+            Content::Disk(_) => &[],
+        }
     }
 
     /// Adds a header.
