@@ -93,6 +93,8 @@ fn folder() -> PathBuf {
 /// One file, read, its projects found but not parsed: a scenario needs few of them.
 #[derive(Default)]
 struct Directory {
+    /// Whether it has a hash of every wheel; one that is not known stands in.
+    always_hashed: bool,
     text: String,
     places: BTreeMap<String, Range<usize>>,
     parsed: Mutex<BTreeMap<String, Arc<Project>>>,
@@ -117,13 +119,21 @@ impl Directory {
         if let Some((name, start)) = last {
             places.insert(name, start..position);
         }
-        Self { text, places, parsed: Mutex::default() }
+        Self { always_hashed: name == "pypi", text, places, parsed: Mutex::default() }
     }
 
     fn project(&self, name: &str) -> Option<Arc<Project>> {
         let place = self.places.get(name)?.clone();
         let mut parsed = self.parsed.lock().unwrap();
-        let project = parsed.entry(name.to_owned()).or_insert_with(|| Arc::new(parse(name, &self.text[place])));
+        let project = parsed.entry(name.to_owned()).or_insert_with(|| {
+            let mut project = parse(name, &self.text[place]);
+            if self.always_hashed {
+                for wheel in project.wheels.iter_mut().filter(|wheel| wheel.sha256.is_none()) {
+                    wheel.sha256 = Some(Sha256::of(wheel.file_name().as_bytes()));
+                }
+            }
+            Arc::new(project)
+        });
         Some(Arc::clone(project))
     }
 }
