@@ -196,12 +196,13 @@ impl Manifests {
 
     /// The newest CUDA that a driver supports natively on this system.
     pub fn cuda_of_driver(&self, driver: &DriverVersion, os: Os) -> Option<CudaVersion> {
-        let by_floor = self.cuda.rows().toolkit.iter().filter_map(|toolkit| {
-            let line = cuda_line(&toolkit.version)?;
-            (self.native_floor(line, os)? <= driver).then_some(line)
-        });
+        let toolkits = self.cuda.rows().toolkit.iter();
+        let floors: Vec<_> =
+            toolkits.filter_map(|toolkit| Some((cuda_line(&toolkit.version)?, toolkit.floor(os)?))).collect();
+        // A driver that meets one floor of a line meets the lowest.
+        let by_floor = floors.iter().filter(|(_, floor)| *floor <= driver).map(|(line, _)| *line);
         let by_branch = self.cuda.rows().branch.iter().filter(|row| {
-            row.branch <= driver.branch() && self.native_floor(row.cuda, os).is_none() && os != Os::Macos
+            row.branch <= driver.branch() && os != Os::Macos && floors.iter().all(|(line, _)| *line != row.cuda)
         });
         by_floor.chain(by_branch.map(|row| row.cuda)).max()
     }
