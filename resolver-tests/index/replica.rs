@@ -24,7 +24,8 @@ fn links_of_the_family_lead_to_the_second_host() {
     let page = page("download.pytorch.org/whl/cu128/torch/");
     let line = |file: &str| page.lines().find(|line| line.contains(&format!(">{file}<"))).unwrap().to_owned();
     let line_of_a_wheel = line("torch-2.9.1+cu128-cp312-cp312-win_amd64.whl");
-    let start = "    <a href=\"http://download-r2.pytorch.org/whl/cu128/torch-2.9.1%2Bcu128-cp312-cp312-win_amd64.whl#sha256=";
+    let start =
+        "    <a href=\"http://download-r2.pytorch.org/whl/cu128/torch-2.9.1%2Bcu128-cp312-cp312-win_amd64.whl#sha256=";
     assert!(line_of_a_wheel.starts_with(start), "{line_of_a_wheel}");
     assert!(line_of_a_wheel.contains(" data-dist-info-metadata=\"sha256="), "{line_of_a_wheel}");
     assert!(line_of_a_wheel.contains(" data-upload-time=\"20"), "{line_of_a_wheel}");
@@ -38,12 +39,17 @@ fn links_of_the_family_lead_to_the_second_host() {
 
 #[test]
 fn the_root_is_on_every_page_and_copies_lead_elsewhere() {
-    assert!(page("download.pytorch.org/whl/cu118/triton/").contains("\"http://download-r2.pytorch.org/whl/triton-3.2.0-"));
+    assert!(
+        page("download.pytorch.org/whl/cu118/triton/").contains("\"http://download-r2.pytorch.org/whl/triton-3.2.0-")
+    );
     let copy = page("download.pytorch.org/whl/cu126/nvidia-cudnn-cu12/");
     assert!(copy.contains("<a href=\"http://pypi.nvidia.com/nvidia-cudnn-cu12/nvidia_cudnn_cu12-9.10.2.21-"));
     assert!(copy.contains("pypi:repository-version") && copy.contains("data-requires-python"));
     assert!(page("download.pytorch.org/whl/cu130/numpy/").contains("<a href=\"http://files.pythonhosted.org/"));
-    assert!(page("download.pytorch.org/whl/cu124/nvidia-cudnn-cu12/").contains("<a href=\"/whl/cu124/nvidia_cudnn_cu12-9.1.0.70-"));
+    assert!(
+        page("download.pytorch.org/whl/cu124/nvidia-cudnn-cu12/")
+            .contains("<a href=\"/whl/cu124/nvidia_cudnn_cu12-9.1.0.70-")
+    );
 }
 
 #[test]

@@ -173,8 +173,10 @@ impl World {
     /// One page of links to everything.
     fn links(&self) -> Resource {
         let own = self.own.iter().filter(|((index, _), _)| index == "links");
-        let files: Vec<_> =
-            own.flat_map(|(_, project)| &project.wheels).map(|wheel| listed(wheel, "http://links.example/files")).collect();
+        let files: Vec<_> = own
+            .flat_map(|(_, project)| &project.wheels)
+            .map(|wheel| listed(wheel, "http://links.example/files"))
+            .collect();
         Resource::new(page("/wheels/", &files, Style::Html).into_bytes(), "text/html")
     }
 
