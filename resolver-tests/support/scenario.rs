@@ -212,6 +212,7 @@ impl Scenario {
         let client = replica.client();
         let (machine, request) = (self.machine.machine(), self.request());
         let installed: Vec<InstalledPin> = self.installed.iter().map(|text| pin(text)).collect();
+        #[allow(clippy::result_large_err, reason = "as in the solver itself")]
         let solve = || resolve(&machine, &request, Manifests::embedded(), &client, &installed);
         let first = solve();
         let mut faults = Vec::new();

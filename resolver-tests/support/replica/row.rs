@@ -10,6 +10,7 @@ use super::shelf::{Project, Requires, Wheel};
 /// One wheel of each version for each Python and platform.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one line of a scenario")]
 pub struct WheelRow {
     /// `pypi`, `extra`, `links`, or a directory of the PyTorch index.
     pub index: String,

@@ -159,7 +159,9 @@ impl World {
         files.sort_by_cached_key(|(_, file)| key(&file.href));
         let mut files: Vec<Listed> = files.into_iter().map(|(_, file)| file).collect();
         // The index never says these.
-        files.iter_mut().for_each(|file| (file.requires_python, file.yanked) = (None, None));
+        for file in &mut files {
+            (file.requires_python, file.yanked) = (None, None);
+        }
         Some((files, Style::Pytorch))
     }
 
@@ -198,8 +200,8 @@ impl World {
     }
 
     fn project(&self, directory: &str, name: &str) -> Option<Arc<Project>> {
-        let shelf = if directory == "upstream" { "pypi" } else { directory };
-        let replica = if self.replica { shelf::project(shelf, name) } else { None };
+        let source = if directory == "upstream" { "pypi" } else { directory };
+        let replica = if self.replica { shelf::project(source, name) } else { None };
         let own = self.own.get(&(directory.to_owned(), name.to_owned()));
         let removed = |wheel: &Wheel| self.removed.contains(&format!("{directory}/{name} {}", wheel.version));
         if own.is_none() && !replica.iter().flat_map(|project| &project.wheels).any(removed) {
