@@ -202,7 +202,9 @@ impl<P: Pages> Provider<'_, P> {
         if set.is_empty() {
             return None;
         }
-        let what = ranges::named(name, set);
+        let package = ResolverPackage::Distribution(name.clone());
+        // What many conflicts left over is said by the versions there are.
+        let what = if set.iter().count() > 2 { self.versions(&package, set) } else { ranges::named(name, set) };
         if let Some(miss) = project.nearest_miss(set) {
             return Some(format!("{what} is listed, and {}", miss_in_words(miss)));
         }

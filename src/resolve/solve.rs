@@ -91,6 +91,9 @@ enum Failed<E: std::error::Error + 'static> {
 
 impl<P: Pages> Solver<'_, P> {
     fn run(&self) -> Result<Resolution, ResolveError<P::Error>> {
+        if let Some(contradiction) = self.contradiction() {
+            return Err(contradiction);
+        }
         let family = |name: &PackageName| self.manifests.family_member(name).is_some();
         if !self.asked.requirements.iter().any(|requirement| family(&requirement.name)) {
             match self.attempt(None) {
@@ -101,6 +104,18 @@ impl<P: Pages> Solver<'_, P> {
             }
         }
         self.with_torch()
+    }
+
+    /// What of the request rules itself out, whatever the indexes have.
+    fn contradiction(&self) -> Option<ResolveError<P::Error>> {
+        let asked = &self.asked;
+        let by_version = asked.requirements.iter().filter(|wish| !asked.direct.contains_key(&wish.name));
+        let name = by_version.map(|wish| &wish.name).find(|name| asked.versions(name.as_ref()).is_empty())?;
+        let wishes = asked.requirements.iter().filter(|wish| wish.name == *name).map(|wish| format!("`{wish}`"));
+        let constraint = asked.constraint(name).map(|set| format!("the constraint `{}`", ranges::named(name, set)));
+        let all: Vec<String> = wishes.chain(constraint).collect();
+        let message = format!("no version of {name} can satisfy {}", all.join(" and "));
+        Some(ResolveError::NoSolution { message, explanation: Explanation::default(), hints: Vec::new() })
     }
 
     fn with_torch(&self) -> Result<Resolution, ResolveError<P::Error>> {
