@@ -199,7 +199,7 @@ impl<P: Pages> Provider<'_, P> {
                 if project.skipped > 0 { "source distributions" } else { "no files" }
             ));
         }
-        if set.is_empty() {
+        if set.is_empty() || is_one_without_a_label(set) {
             return None;
         }
         let package = ResolverPackage::Distribution(name.clone());
@@ -286,6 +286,13 @@ impl<P: Pages> Provider<'_, P> {
     }
 }
 
+/// Whether a set is one version but for some of its labels: what those lack says it.
+fn is_one_without_a_label(set: &Set) -> bool {
+    let mut segments = set.iter();
+    let (Some((lower, _)), Some((_, upper))) = (segments.next(), segments.last()) else { return false };
+    ranges::pinned(&Ranges::from_range_bounds((lower.clone(), upper.clone()))).is_some()
+}
+
 /// Whether all of a set lies below a version.
 fn below(set: &Set, version: &Version) -> bool {
     set.intersection(&Ranges::higher_than(version.clone())).is_empty()
@@ -338,6 +345,13 @@ mod tests {
         for text in [">=1.26, !=2.0", "!=2.0", ">=1, <3, !=2.0, !=2.1", "==2.9.1", ">=2.6, <3", "<1.20"] {
             assert_eq!(words(text), text);
         }
+    }
+
+    #[test]
+    fn a_version_without_a_label_is_known() {
+        let set = |specifiers: &str| ranges::of_specifiers(&specifiers.parse().unwrap());
+        assert!(is_one_without_a_label(&set("==2.9.1, !=2.9.1+cpu")));
+        assert!(!is_one_without_a_label(&set("==2.9.1")) && !is_one_without_a_label(&set(">=2.9.1, !=2.9.1+cpu")));
     }
 
     #[test]

@@ -165,13 +165,20 @@ pub struct Judge<'a> {
     pub(super) machine: &'a Machine,
     pub(super) manifests: &'a Manifests,
     platform: Platform,
+    /// The newest CUDA that the driver supports natively.
+    pub(super) driver_cuda: Option<CudaVersion>,
 }
 
 impl<'a> Judge<'a> {
     /// A judge for this machine.
     pub fn new(machine: &'a Machine, manifests: &'a Manifests) -> Self {
         let platform = Platform { os: machine.os, arch: machine.arch.clone() };
-        Self { machine, manifests, platform }
+        let driver_os = if machine.wsl { Os::Windows } else { machine.os };
+        let driver_cuda = machine.driver.as_ref().and_then(|driver| {
+            let derived = || manifests.cuda_of_driver(driver.version.as_ref()?, driver_os);
+            driver.cuda.or_else(derived)
+        });
+        Self { machine, manifests, platform, driver_cuda }
     }
 
     /// The machine's platform, as the manifests name it.
@@ -273,14 +280,16 @@ impl<'a> Judge<'a> {
 
     /// Whether a device that stands apart runs code for all of its generation with this machine's driver.
     pub fn joined(&self, device: ComputeCapability) -> bool {
-        self.driver_cuda().is_some_and(|cuda| self.manifests.joined(device, cuda))
+        self.driver_cuda.is_some_and(|cuda| self.manifests.joined(device, cuda))
     }
 
-    /// The newest CUDA that the driver supports natively.
-    fn driver_cuda(&self) -> Option<CudaVersion> {
-        let driver = self.machine.driver.as_ref()?;
-        let derived = || self.manifests.cuda_of_driver(driver.version.as_ref()?, self.driver_os());
-        driver.cuda.or_else(derived)
+    /// The cards that came later than the driver, each with the first branch that knows it.
+    pub fn gpus_newer_than_the_driver(&self) -> impl Iterator<Item = (&'a Gpu, u16, &'a DriverVersion)> {
+        let have = self.machine.driver.as_ref().and_then(|driver| driver.version.as_ref());
+        self.gpus().iter().filter_map(move |gpu| {
+            let (have, first) = (have?, self.manifests.first_branch(gpu.compute_capability?)?);
+            (have.branch() < first).then_some((gpu, first, have))
+        })
     }
 
     /// The system whose driver floors hold: Linux inside Windows runs on the Windows driver.
@@ -293,7 +302,7 @@ impl<'a> Judge<'a> {
         let driver = self.machine.driver.as_ref().ok_or(Unfit::NoDriver)?;
         let os = self.driver_os();
         let version = driver.version.as_ref();
-        let newest = self.driver_cuda();
+        let newest = self.driver_cuda;
         if newest.is_some_and(|newest| newest >= cuda) {
             return Ok(true);
         }

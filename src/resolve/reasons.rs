@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::fit::{CudaPreference, Judge, title};
 use super::line::Line;
 use super::{RejectedBuild, ResolverPackage};
-use crate::catalog::Manifests;
 use crate::machine::Machine;
 use crate::request::VariantChoice;
 use crate::vocab::{PackageName, Variant, Version};
@@ -27,7 +26,7 @@ impl Told {
 }
 
 /// What the machine has.
-pub fn machine(told: &mut Told, machine: &Machine, manifests: &Manifests, judge: &Judge) {
+pub fn machine(told: &mut Told, machine: &Machine, judge: &Judge) {
     let gpus = judge.gpus();
     if gpus.is_empty() {
         told.reason("no NVIDIA GPU is here".to_owned());
@@ -43,8 +42,7 @@ pub fn machine(told: &mut Told, machine: &Machine, manifests: &Manifests, judge:
         .collect();
     let driver = machine.driver.as_ref().map_or("no driver".to_owned(), |driver| {
         let version = driver.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-        let derived = || manifests.cuda_of_driver(driver.version.as_ref()?, judge.driver_os());
-        let cuda = driver.cuda.or_else(derived).map_or(String::new(), |cuda| format!(", which supports CUDA {cuda}"));
+        let cuda = judge.driver_cuda.map_or(String::new(), |cuda| format!(", which supports CUDA {cuda}"));
         format!("driver{version}{cuda}")
     });
     told.reason(format!("{} with {driver}", cards.join(", ")));
@@ -89,6 +87,12 @@ pub fn choice(
         if !fit.code_for_every_card {
             told.warnings.push(format!(
                 "torch {version} has no machine code for every card here; the driver compiles it at the first use, which takes minutes"
+            ));
+        }
+        for (gpu, first, have) in judge.gpus_newer_than_the_driver() {
+            told.warnings.push(format!(
+                "{} came with driver branch {first}, and driver {have} is older: where it does not work, update the driver",
+                title(gpu)
             ));
         }
         for gpu in judge.gpus().iter().filter(|_| variant.cuda().is_some()) {

@@ -304,7 +304,7 @@ impl<P: Pages> Solver<'_, P> {
     fn tell(&self, solved: &mut Solved, line: &Line, found: &Found<'_, P::Error>) {
         let Some(version) = solved.torch.clone() else { return };
         let mut told = reasons::Told::default();
-        reasons::machine(&mut told, self.machine, self.manifests, &self.judge);
+        reasons::machine(&mut told, self.machine, &self.judge);
         if let Some(error) = &found.unreachable {
             told.reason(format!("the PyTorch index cannot be reached: {error}"));
         }

@@ -149,8 +149,7 @@ fn request_hints(judge: &Judge, wanted: &VariantChoice, set: &Ranges<Version>) -
         hints.push(format!("`--variant {variant}` has torch {version} for this machine"));
     }
     // No install page names it, but it is there and it runs.
-    let hidden =
-        |build: &Judgement| build.only_named == Some(Unfit::Unadvertised) && build.variant.cuda().is_some();
+    let hidden = |build: &Judgement| build.only_named == Some(Unfit::Unadvertised) && build.variant.cuda().is_some();
     if let VariantChoice::Auto = wanted
         && let Some(build) = judge.judgements(set).into_iter().find(hidden)
     {

@@ -46,8 +46,7 @@ pub fn system(judge: &Judge) -> String {
 pub fn driver(judge: &Judge) -> String {
     let Some(driver) = &judge.machine.driver else { return "no NVIDIA driver".to_owned() };
     let version = driver.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-    let derived = || judge.manifests.cuda_of_driver(driver.version.as_ref()?, judge.driver_os());
-    let cuda = driver.cuda.or_else(derived).map_or(String::new(), |cuda| format!(" (CUDA {cuda})"));
+    let cuda = judge.driver_cuda.map_or(String::new(), |cuda| format!(" (CUDA {cuda})"));
     let place = if judge.machine.wsl { " of Windows" } else { "" };
     format!("driver{place}{version}{cuda}")
 }
@@ -119,7 +118,7 @@ impl Group<'_> {
         let one = matches!(subjects.as_slice(), [subject] if subject.is_one());
         let lacks = matches!(self.objection, Objection::Unfit(Unfit::NoKernelFor { .. }) | Objection::Python { .. });
         let word = if lacks { "no" } else { "every" };
-        let texts: Vec<String> = subjects.iter().map(|subject| subject.text(word, all)).collect();
+        let text = |subject: &&Subject| subject.text(word, all);
         let predicate = match self.objection {
             Objection::Unfit(Unfit::NoKernelFor { gpu, .. }) if !one => format!("has code for {gpu}"),
             Objection::Python { have, .. } if !one => format!("has a wheel for Python {have}"),
@@ -128,7 +127,19 @@ impl Group<'_> {
                 predicate(objection, &members, one)
             }
         };
-        format!("{} {predicate}", listed(&texts))
+        let subject = if lacks && !one {
+            let (single, several): (Vec<&Subject>, Vec<&Subject>) =
+                subjects.iter().partition(|subject| subject.is_one());
+            let single: Vec<String> = single.iter().map(text).collect();
+            let several: Vec<String> = several.iter().map(text).collect();
+            match several.is_empty() {
+                true => format!("neither {}", single.join(" nor ")),
+                false => single.iter().fold(listed(&several), |all, one| all + " nor " + one),
+            }
+        } else {
+            listed(&subjects.iter().map(|subject| subject.text(word, all)).collect::<Vec<_>>())
+        };
+        format!("{subject} {predicate}")
     }
 }
 
@@ -321,8 +332,10 @@ mod tests {
             build("2.8.0+cu128", no_code()),
             build("2.7.1+cu128", no_code()),
         ];
-        assert_eq!(against(&all), ["torch 2.11.0+cu128 and no cu128 build (torch 2.7.1 to 2.8.0) has code for X"]);
+        assert_eq!(against(&all), ["no cu128 build (torch 2.7.1 to 2.8.0) nor torch 2.11.0+cu128 has code for X"]);
         assert_eq!(running(&all), ["every cu128 build (torch 2.9.1 to 2.10.0) runs natively"]);
+        let apart = [build("2.11.0+cu128", no_code()), build("2.10.0+cu128", None), build("2.9.1+cu128", no_code())];
+        assert_eq!(against(&apart), ["neither torch 2.11.0+cu128 nor torch 2.9.1+cu128 has code for X"]);
     }
 
     #[test]

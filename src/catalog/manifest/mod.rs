@@ -214,6 +214,17 @@ impl Manifests {
         rows.into_iter().find(|row| row.from <= branch)
     }
 
+    /// The first driver branch for a card: that of the first CUDA which compiles for it. `None` for cards that are older
+    /// than what is known.
+    pub fn first_branch(&self, capability: ComputeCapability) -> Option<u16> {
+        let targets = &self.cuda.rows().target;
+        let first = targets.iter().filter(|row| row.sm.contains(&capability)).map(|row| row.cuda).min()?;
+        if targets.iter().map(|row| row.cuda).min() == Some(first) {
+            return None;
+        }
+        self.branches().filter(|row| row.cuda >= first).map(|row| row.branch).min()
+    }
+
     /// The last driver branch that drives this card; `None` while the newest one does.
     pub fn last_branch(&self, capability: ComputeCapability, os: Os) -> Option<u16> {
         let rows = self.cuda.rows().retired.iter().filter(|row| capability < row.below);
@@ -339,6 +350,13 @@ mod tests {
         assert_eq!(cuda("580.00", Os::Windows).as_deref(), Some("13.0"));
         assert_eq!(cuda("596.36", Os::Windows).as_deref(), Some("13.2"));
         assert_eq!(cuda("300.1", Os::Linux), None);
+    }
+
+    #[test]
+    fn new_cards_have_a_first_branch() {
+        let first = |capability: &str| Manifests::embedded().first_branch(capability.parse().unwrap());
+        assert_eq!((first("12.0"), first("8.9"), first("8.6")), (Some(570), Some(520), Some(455)));
+        assert_eq!((first("6.1"), first("8.0"), first("13.0")), (None, None, None));
     }
 
     #[test]
