@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::vocab::{Diagnostic, ExitStatus, Requirement, Url, WheelName};
+use crate::vocab::{Diagnostic, ExitStatus, Requirement, Url, WheelName, vet_requirement};
 
 /// A line of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +159,7 @@ pub(super) fn parse_at(
         Some(_) => return Err(source()),
         None => text.to_owned(),
     };
+    vet_requirement(&spelled).map_err(|reason| invalid(reason.to_owned()))?;
     let requirement: Requirement =
         spelled.parse().map_err(|error: pep508_rs::Pep508Error<Url>| invalid(error.to_string()))?;
     match &requirement.version_or_url {
@@ -250,6 +251,13 @@ mod tests {
         let requirement = parse_requirement("https://host/demo-1.0%2Bcu1-py3-none-any.whl", folder.path()).unwrap();
         assert!(requirement.version_or_url.is_some());
         assert!(parse_requirement("demo.whl", folder.path()).is_err());
+    }
+
+    #[test]
+    fn what_ends_the_parser_is_an_error() {
+        for text in ["f->=1", "f[x-]", "f; 'x' ~= os_name", &format!("f; {}os_name == 'a'", "(".repeat(100_000))] {
+            assert!(matches!(parse(text), Err(RequirementsError::Invalid { .. })), "{:?}", parse(text));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use pep440_rs::{Version, VersionSpecifiers};
 use pep508_rs::{ExtraName, PackageName};
 
-use super::Requirement;
+use super::{Requirement, vet_requirement};
 
 /// What the solver needs of a METADATA file.
 ///
@@ -22,6 +22,8 @@ pub struct CoreMetadata {
     pub requires_python: Option<VersionSpecifiers>,
     /// `Provides-Extra`, in the order of the file.
     pub provides_extra: Vec<ExtraName>,
+    /// What it takes in memory, in units of at most a few hundred bytes.
+    pub weight: usize,
 }
 
 /// A METADATA file that cannot be used.
@@ -38,19 +40,63 @@ pub enum MetadataError {
     Invalid {
         /// The field's name.
         field: &'static str,
-        /// Its value.
+        /// Its value, or as much of it as fits a message.
         value: String,
         /// What the parser said, in one line.
         reason: String,
     },
+    /// It has more of something than any real distribution.
+    #[error("the metadata has more than {limit} {what}")]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// The most that is taken.
+        limit: usize,
+    },
 }
+
+/// The longest value of a field that is read; the longest real requirement has some 300 bytes.
+const LONGEST_VALUE: usize = 4096;
+/// The longest name or version; no file name, and so no wheel, has room for a longer one.
+const LONGEST_NAME: usize = 255;
+/// The most extras and specifiers in one value: sets of versions are cut with each other one by one.
+const MOST_COMMAS: usize = 128;
+/// The most `Requires-Dist` fields, and the most `Provides-Extra`; the largest real file has some 900.
+const MOST_FIELDS: usize = 10_000;
+/// The most that the requirements of one file may weigh, markers included; the largest real file weighs some 5,000.
+const HEAVIEST: usize = 1 << 17;
+/// The bytes of text that weigh one unit.
+const BYTES_A_UNIT: usize = 16;
 
 impl CoreMetadata {
     /// Parses the headers of a METADATA file; what follows the first empty line is its description.
+    ///
+    /// Time and memory are bounded by the file's size, whatever it says.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetadataError> {
         let mut fields = Fields::default();
-        for (name, value) in headers(bytes)? {
-            fields.take(&name, &value)?;
+        let mut open: Option<(Field, Vec<u8>)> = None;
+        for line in bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() {
+                break;
+            }
+            if line.starts_with(b" ") || line.starts_with(b"\t") {
+                // The rest of a value is kept only where the value is, and only as far as it may go.
+                if let Some((_, value)) = open.as_mut().filter(|(_, value)| value.len() <= LONGEST_VALUE) {
+                    value.push(b'\n');
+                    value.extend_from_slice(line.trim_ascii());
+                }
+                continue;
+            }
+            let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+            let (name, value) = (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii());
+            if let Some((field, value)) = open.take() {
+                fields.take(field, &value)?;
+            }
+            open = Field::named(name).map(|field| (field, value.to_owned()));
+        }
+        if let Some((field, value)) = open {
+            fields.take(field, &value)?;
         }
         Ok(Self {
             name: fields.name.ok_or(MetadataError::Missing("Name"))?,
@@ -58,7 +104,54 @@ impl CoreMetadata {
             requires_dist: fields.requires_dist,
             requires_python: fields.requires_python,
             provides_extra: fields.provides_extra,
+            weight: fields.weight,
         })
+    }
+}
+
+/// A field that is read; others may say what they like, in any encoding.
+#[derive(Debug, Clone, Copy)]
+enum Field {
+    Name,
+    Version,
+    RequiresDist,
+    RequiresPython,
+    ProvidesExtra,
+}
+
+impl Field {
+    const ALL: [Field; 5] =
+        [Field::Name, Field::Version, Field::RequiresDist, Field::RequiresPython, Field::ProvidesExtra];
+
+    fn named(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| name.eq_ignore_ascii_case(field.name().as_bytes()))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Field::Name => "Name",
+            Field::Version => "Version",
+            Field::RequiresDist => "Requires-Dist",
+            Field::RequiresPython => "Requires-Python",
+            Field::ProvidesExtra => "Provides-Extra",
+        }
+    }
+
+    fn longest(self) -> usize {
+        match self {
+            Field::Name | Field::Version | Field::ProvidesExtra => LONGEST_NAME,
+            Field::RequiresDist | Field::RequiresPython => LONGEST_VALUE,
+        }
+    }
+
+    /// What is shown of a value holds nothing that a terminal would obey.
+    fn invalid(self, value: &str, reason: &str) -> MetadataError {
+        let shown = |text: &str| text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        MetadataError::Invalid { field: self.name(), value: shown(value), reason: shown(reason) }
+    }
+
+    fn parse<T: FromStr<Err: ToString>>(self, value: &str) -> Result<T, MetadataError> {
+        value.parse().map_err(|error: T::Err| self.invalid(value, error.to_string().lines().next().unwrap_or_default()))
     }
 }
 
@@ -69,49 +162,47 @@ struct Fields {
     requires_dist: Vec<Requirement>,
     requires_python: Option<VersionSpecifiers>,
     provides_extra: Vec<ExtraName>,
+    weight: usize,
 }
 
 impl Fields {
-    fn take(&mut self, name: &str, value: &str) -> Result<(), MetadataError> {
-        match name.to_ascii_lowercase().as_str() {
-            "name" => self.name = Some(parse("Name", value)?),
-            "version" => self.version = Some(parse("Version", value)?),
-            "requires-dist" => self.requires_dist.push(parse("Requires-Dist", value)?),
-            "requires-python" => self.requires_python = Some(parse("Requires-Python", value)?),
-            "provides-extra" => self.provides_extra.push(parse("Provides-Extra", value)?),
-            _ => {}
+    fn take(&mut self, field: Field, value: &[u8]) -> Result<(), MetadataError> {
+        let value = str::from_utf8(value).map_err(|_| MetadataError::Encoding)?;
+        if value.len() > field.longest() {
+            return Err(field.invalid(value, &format!("it is longer than {} bytes", field.longest())));
+        }
+        if value.matches(',').count() > MOST_COMMAS {
+            return Err(field.invalid(value, &format!("it lists more than {MOST_COMMAS} extras and versions")));
+        }
+        self.weigh(1 + value.len() / BYTES_A_UNIT)?;
+        let room = |taken: usize, what| {
+            if taken < MOST_FIELDS { Ok(()) } else { Err(MetadataError::TooMuch { what, limit: MOST_FIELDS }) }
+        };
+        match field {
+            Field::Name => self.name = Some(field.parse(value)?),
+            Field::Version => self.version = Some(field.parse(value)?),
+            Field::RequiresDist => {
+                room(self.requires_dist.len(), "requirements")?;
+                let nodes = vet_requirement(value).map_err(|reason| field.invalid(value, reason))?;
+                self.weigh(nodes)?;
+                self.requires_dist.push(field.parse(value)?);
+            }
+            Field::RequiresPython => self.requires_python = Some(field.parse(value)?),
+            Field::ProvidesExtra => {
+                room(self.provides_extra.len(), "extras")?;
+                self.provides_extra.push(field.parse(value)?);
+            }
         }
         Ok(())
     }
-}
 
-fn parse<T: FromStr<Err: ToString>>(field: &'static str, value: &str) -> Result<T, MetadataError> {
-    value.parse().map_err(|error: T::Err| MetadataError::Invalid {
-        field,
-        value: value.chars().take(200).collect(),
-        reason: error.to_string().lines().next().unwrap_or_default().to_owned(),
-    })
-}
-
-/// The header block of an RFC 822 message, continuation lines joined.
-fn headers(bytes: &[u8]) -> Result<Vec<(String, String)>, MetadataError> {
-    let mut headers: Vec<(String, String)> = Vec::new();
-    for line in bytes.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            break;
+    fn weigh(&mut self, units: usize) -> Result<(), MetadataError> {
+        self.weight += units;
+        if self.weight > HEAVIEST {
+            return Err(MetadataError::TooMuch { what: "units of requirements and markers", limit: HEAVIEST });
         }
-        let line = str::from_utf8(line).map_err(|_| MetadataError::Encoding)?;
-        if line.starts_with([' ', '\t']) {
-            if let Some((_, value)) = headers.last_mut() {
-                value.push('\n');
-                value.push_str(line.trim());
-            }
-        } else if let Some((name, value)) = line.split_once(':') {
-            headers.push((name.trim().to_owned(), value.trim().to_owned()));
-        }
+        Ok(())
     }
-    Ok(headers)
 }
 
 #[cfg(test)]
@@ -136,5 +227,42 @@ mod tests {
         let error = CoreMetadata::parse(b"Name: a\nVersion: one\n").unwrap_err();
         assert!(error.to_string().contains("`Version: one`"), "{error}");
         assert_eq!(CoreMetadata::parse(b"Name: \xff\n"), Err(MetadataError::Encoding));
+    }
+
+    fn reason(text: &str) -> String {
+        CoreMetadata::parse(format!("Name: a\nVersion: 1\n{text}\n").as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn other_fields_may_be_in_any_encoding() {
+        let text = b"\xef\xbb\xbfName: a\nAuthor: Andr\xe9\n  and \xe9\nVersion: 1\nRequires-Dist:\n b\n >=1\n";
+        let metadata = CoreMetadata::parse(text).unwrap();
+        assert_eq!(metadata.requires_dist[0].to_string(), "b>=1");
+        let utf_16: Vec<u8> = "Name: a\nVersion: 1\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(CoreMetadata::parse(&utf_16), Err(MetadataError::Missing("Name")));
+    }
+
+    #[test]
+    fn what_no_real_file_has_is_refused() {
+        let many = |line: &str, times| line.repeat(times);
+        let deep = format!("Requires-Dist: a; {}os_name == 'a'{}", many("(", 50_000), many(")", 50_000));
+        assert!(reason(&deep).contains("longer than 4096 bytes"), "{}", reason(&deep));
+        let deep = format!("Requires-Dist: a; {}os_name == 'a'{}", many("(", 1000), many(")", 1000));
+        assert!(reason(&deep).contains("parentheses"), "{}", reason(&deep));
+        let pairs = "(extra=='aN' and extra=='zN') or ";
+        let pairs: String = (0..40).map(|number: u8| pairs.replace('N', &number.to_string())).collect();
+        let wide = format!("Requires-Dist: a; {pairs}os_name=='a'");
+        assert!(reason(&wide).contains("too complex"), "{}", reason(&wide));
+        let listed = format!("Requires-Dist: a{}", many("!=1,", 200));
+        assert!(reason(&listed).contains("more than 128"), "{}", reason(&listed));
+        assert!(reason(&many("Requires-Dist: a\n", MOST_FIELDS + 1)).contains("more than 10000 requirements"));
+        assert!(reason(&many("Provides-Extra: a\n", MOST_FIELDS + 1)).contains("more than 10000 extras"));
+        let heavy = format!("Requires-Dist: a @ https://h/{}\n", many("a", 3000));
+        assert!(reason(&many(&heavy, 1000)).contains("units of requirements"));
+        for version in [many("1.", 1_000_000), many("9", 1000), "1+a.".repeat(1000), format!("{}!1", u128::MAX)] {
+            let error = CoreMetadata::parse(format!("Name: a\nVersion: {version}\n").as_bytes()).unwrap_err();
+            assert!(matches!(error, MetadataError::Invalid { field: "Version", .. }), "{error}");
+            assert!(error.to_string().len() < 1000);
+        }
     }
 }

@@ -10,6 +10,7 @@ mod record_rows;
 mod sha256;
 mod tag;
 mod variant;
+mod vet;
 mod wheel_name;
 
 pub use channel::{Channel, ParseChannelError};
@@ -25,6 +26,7 @@ pub use sha256::{ParseSha256Error, Sha256};
 pub use tag::{ParseTagError, Tag};
 pub use url::Url;
 pub use variant::{ParseVariantError, Variant};
+pub use vet::vet_requirement;
 pub use wheel_name::{BuildTag, ParseWheelNameError, WheelName};
 
 /// A PEP 508 requirement: `torch[opt] >=2.6 ; sys_platform == "win32"`.

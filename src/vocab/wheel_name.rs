@@ -93,12 +93,18 @@ impl FromStr for WheelName {
     type Err = ParseWheelNameError;
 
     fn from_str(file_name: &str) -> Result<Self, Self::Err> {
-        let error = |reason| ParseWheelNameError { file_name: file_name.chars().take(120).collect(), reason };
+        let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        let error =
+            |reason| ParseWheelNameError { file_name: file_name.chars().take(120).map(shown).collect(), reason };
         if file_name.len() > MAX_LENGTH {
             return Err(error("it is longer than 255 bytes"));
         }
         let stem = file_name.strip_suffix(".whl").ok_or_else(|| error("it does not end in `.whl`"))?;
-        if stem.contains(['/', '\\', '\0', ':']) {
+        // Versions may stand among spaces and line ends, and a name is shown, joined to paths and written to files.
+        if !file_name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(error("it has a character that no such name has"));
+        }
+        if stem.contains(['/', '\\', ':']) {
             return Err(error("it is not a single path component"));
         }
         let parts: Vec<&str> = stem.split('-').collect();
@@ -185,6 +191,9 @@ mod tests {
             "a-1--py3-none-any.whl",
             "../x-1-py3-none-any.whl",
             "x-v!-py3-none-any.whl",
+            "x-1.0\r\n-py3-none-any.whl",
+            "x- 1.0-py3-none-any.whl",
+            "x-1.0-py3-none-\u{202e}any.whl",
         ] {
             assert!(bad.parse::<WheelName>().is_err(), "{bad}");
         }
