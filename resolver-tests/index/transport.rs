@@ -245,3 +245,15 @@ fn small_files_have_a_limit() {
     assert_eq!(&*client.file(&server.url("/digits"), 10).unwrap().bytes, DIGITS);
     assert!(matches!(client.file(&server.url("/digits"), 9), Err(HttpError::TooLarge { limit: 9, .. })));
 }
+
+#[test]
+fn a_page_that_trickles_is_left_and_not_asked_for_again() {
+    let site = Site::new().file("/page", vec![b' '; 16 << 20]).bytes_per_second(4 << 20);
+    let server = Server::start(site);
+    let options = Options { page_timeout: Duration::from_millis(200), ..Options::default() };
+    let client = Client::new(&host(&[]), options).unwrap();
+    let error = client.file(&server.url("/page"), 64 << 20).unwrap_err();
+    assert!(matches!(error, HttpError::TooSlow { .. }), "{error}");
+    assert!(error.to_string().contains("/page"), "{error}");
+    assert_eq!(server.requests().len(), 1);
+}

@@ -1,6 +1,7 @@
 //! The bytes of an answer, as they arrive.
 
 use std::io::{self, Read};
+use std::time::Instant;
 
 use super::range::Span;
 use super::validator::Validator;
@@ -60,6 +61,27 @@ impl Read for Body {
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Body").field("span", &self.span).field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// Reads until a moment; after that the next read fails.
+pub(super) struct Until<R> {
+    pub(super) source: R,
+    /// `None` where it lies beyond what the clock knows.
+    pub(super) deadline: Option<Instant>,
+}
+
+/// What such a read fails with.
+#[derive(Debug, thiserror::Error)]
+#[error("it did not arrive in time")]
+pub(super) struct TooSlow;
+
+impl<R: Read> Read for Until<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return Err(io::Error::other(TooSlow));
+        }
+        self.source.read(buffer)
     }
 }
 

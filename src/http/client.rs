@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use reqwest::blocking::Response;
@@ -11,7 +11,7 @@ use reqwest::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE,
 };
 
-use super::body::Source;
+use super::body::{Source, TooSlow};
 use super::credentials::{Credentials, redacted, same_origin, without_credentials};
 use super::proxy::Proxies;
 use super::range::{ByteRange, Span, total_of_unsatisfied};
@@ -26,8 +26,11 @@ pub struct Options {
     pub offline: bool,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
-    /// How long nothing may arrive, before the first byte or between two; there is no limit on the whole.
+    /// How long nothing may arrive, before the first byte or between two; a wheel has no other limit.
     pub stall_timeout: Duration,
+    /// How long a page or another small file may take to arrive whole: a server that sends a byte now and then never
+    /// stalls, and never ends.
+    pub page_timeout: Duration,
     /// How often a request is sent again after a failure that may pass.
     pub retries: u32,
     /// The pause before the first of these; the next ones are longer.
@@ -40,6 +43,7 @@ impl Default for Options {
             offline: false,
             connect_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30),
+            page_timeout: Duration::from_secs(30) * PAGE_STALLS,
             retries: 3,
             backoff: Duration::from_millis(250),
         }
@@ -56,12 +60,16 @@ impl Options {
             options.stall_timeout = seconds
                 .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
                 .ok_or_else(|| HttpError::TimeOutValue { variable, value: value.to_owned() })?;
+            options.page_timeout = options.stall_timeout.saturating_mul(PAGE_STALLS);
         }
         Ok(options)
     }
 }
 
 const MOST_REDIRECTS: usize = 10;
+
+/// A page may take as long as so many stalls: 10 minutes, in which 2 kB a second fetch the largest real page.
+const PAGE_STALLS: u32 = 20;
 
 /// The one client of a process; shared by reference between threads.
 ///
@@ -108,6 +116,11 @@ impl Client {
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
+    }
+
+    /// When a page that is asked for now must have arrived.
+    pub(super) fn page_deadline(&self) -> Option<Instant> {
+        Instant::now().checked_add(self.options.page_timeout)
     }
 
     /// Whether the network is forbidden.
@@ -237,6 +250,9 @@ impl Client {
     /// The error of a body that could not be read to its end.
     pub(super) fn broken(&self, url: &Url, error: io::Error) -> HttpError {
         let error = super::body::plain(error);
+        if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<TooSlow>) {
+            return HttpError::TooSlow { url: redacted(url), after: self.options.page_timeout };
+        }
         if error.kind() == io::ErrorKind::TimedOut {
             return HttpError::TimedOut { url: redacted(url), after: self.options.stall_timeout };
         }
@@ -350,7 +366,7 @@ fn text(headers: &HeaderMap, name: reqwest::header::HeaderName) -> Option<&str> 
     headers.get(name)?.to_str().ok()
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     text(headers, CONTENT_LENGTH)?.trim().parse().ok()
 }
 

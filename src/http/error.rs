@@ -47,6 +47,14 @@ pub enum HttpError {
         /// How long nothing came.
         after: Duration,
     },
+    /// Code `http.too-slow`, exit 20.
+    #[error("`{url}` was not read to its end within {} s", after.as_secs_f32())]
+    TooSlow {
+        /// What was asked for.
+        url: String,
+        /// How long it was read.
+        after: Duration,
+    },
     /// Code `http.broken`, exit 20.
     #[error("the connection broke while `{url}` was read")]
     Broken {
@@ -263,6 +271,7 @@ impl Diagnostic for HttpError {
             HttpError::Unreachable { .. } => "http.unreachable",
             HttpError::Tls { .. } => "http.tls",
             HttpError::TimedOut { .. } => "http.timed-out",
+            HttpError::TooSlow { .. } => "http.too-slow",
             HttpError::Broken { .. } => "http.broken",
             HttpError::Status { .. } => "http.status",
             HttpError::WrongRange { .. } => "http.wrong-range",
@@ -302,6 +311,7 @@ impl Diagnostic for HttpError {
             HttpError::Unreachable { .. } | HttpError::TimedOut { .. } | HttpError::Broken { .. } => {
                 "run the same command again: what has arrived is kept"
             }
+            HttpError::TooSlow { .. } => "give slow servers more time with TORCHFIX_HTTP_TIMEOUT, in seconds",
             HttpError::Tls { .. } => {
                 "where a proxy replaces certificates, name its certificate authority's PEM file with SSL_CERT_FILE"
             }

@@ -7,6 +7,8 @@ use reqwest::Method;
 use reqwest::blocking::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
+use super::body::Until;
+use super::client::content_length;
 use super::credentials::{redacted, without_credentials};
 use super::{Client, HttpError, PageCache, local};
 use crate::vocab::Url;
@@ -84,7 +86,12 @@ impl Client {
         let ((parts, url), bytes) = self.whole(url, || {
             let (response, url) = self.send(&Method::GET, url, headers)?;
             let most = if response.status().as_u16() == 200 { limit.saturating_add(1) } else { 0 };
-            Ok(((summary(&response), url), response.take(most)))
+            // Compressed bodies do not say what they come to; the others are refused before a byte of them is read.
+            if most > 0 && content_length(response.headers()).is_some_and(|length| length > limit) {
+                return Err(HttpError::TooLarge { url: redacted(&url), limit });
+            }
+            let body = Until { source: response, deadline: self.page_deadline() };
+            Ok(((summary(&body.source), url), body.take(most)))
         })?;
         if bytes.len() as u64 > limit {
             return Err(HttpError::TooLarge { url: redacted(&url), limit });
