@@ -1,6 +1,8 @@
 //! What an index page lists.
 
-use crate::vocab::{Moment, Sha256, Url, VersionSpecifiers, WheelName};
+use std::fmt;
+
+use crate::vocab::{Moment, PackageName, ParseWheelNameError, Sha256, Url, VersionSpecifiers, WheelName};
 
 /// A server, or a folder, that lists wheels.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,6 +70,44 @@ pub struct Page {
 pub struct Skipped {
     /// Its name as the page gives it.
     pub file_name: String,
-    /// Why: a source distribution, a name that does not parse.
-    pub reason: String,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// Why a file on a page does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SkipReason {
+    /// A source distribution.
+    Source,
+    /// Of a format that came before wheels.
+    OldFormat,
+    /// A wheel of another project than the page's.
+    OtherProject(PackageName),
+    /// Named as no wheel is.
+    BadName(ParseWheelNameError),
+    /// Its link leads nowhere a wheel may come from: another scheme than https and http, or a URL without end.
+    BadLink,
+    /// An entry of a JSON page that does not say what it must.
+    BadEntry,
+}
+
+impl SkipReason {
+    /// Whether something is wrong with the page, rather than with the wish to install from it.
+    pub fn is_fault(&self) -> bool {
+        !matches!(self, SkipReason::Source | SkipReason::OldFormat)
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.file_name;
+        match &self.reason {
+            SkipReason::Source => write!(f, "`{name}` is a source distribution"),
+            SkipReason::OldFormat => write!(f, "`{name}` is not a wheel"),
+            SkipReason::OtherProject(other) => write!(f, "`{name}` is a wheel of {other}"),
+            SkipReason::BadName(error) => error.fmt(f),
+            SkipReason::BadLink => write!(f, "the link of `{name}` is none that a wheel can be fetched from"),
+            SkipReason::BadEntry => write!(f, "the entry `{name}` is not as the simple API has it"),
+        }
+    }
 }

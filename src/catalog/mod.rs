@@ -5,7 +5,7 @@ pub mod home;
 pub mod index;
 pub mod manifest;
 
-pub use artifact::{Artifact, Index, IndexKind, MetadataFile, Page, Skipped};
+pub use artifact::{Artifact, Index, IndexKind, MetadataFile, Page, SkipReason, Skipped};
 pub use home::{Home, Homes, TorchSource};
 pub use manifest::{ManifestError, Manifests};
 

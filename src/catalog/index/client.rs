@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::flights::Flights;
 use super::metadata::MetadataSource;
 use super::workers::Workers;
-use super::{IndexError, PageFault, RemoteWheel, folder, html, json};
-use crate::catalog::{Artifact, Index, IndexKind, Page, Pages, Skipped};
-use crate::http::{Client, PageBody, PageCache, TwinHosts, redacted};
+use super::{IndexError, RemoteWheel, folder, read_page};
+use crate::catalog::{Artifact, Index, IndexKind, Page, Pages, SkipReason, Skipped};
+use crate::http::{Client, PageCache, TwinHosts, redacted};
 use crate::vocab::{CoreMetadata, PackageName, Url};
 
 /// What is asked for, JSON first: <https://packaging.python.org/en/latest/specifications/simple-repository-api/>.
@@ -30,7 +31,17 @@ struct Shared {
     link_pages: Flights<Index, PageAnswer>,
     metadata: Flights<Url, Result<Arc<CoreMetadata>, IndexError>>,
     unpacked_bytes: Flights<Url, Result<u64, IndexError>>,
+    /// How many links the pages have that were read.
+    links: AtomicUsize,
+    /// What the metadata weighs that was read.
+    weight: AtomicUsize,
 }
+
+/// The most links that the pages of one run may have, all together: what was read is kept to its end, and a link takes a
+/// kilobyte. The pages of 500 distributions have some 300,000.
+const MOST_LINKS_A_RUN: usize = 1_000_000;
+/// The most that the metadata of one run may weigh; that of 500 distributions weighs some 200,000.
+const HEAVIEST_RUN: usize = 2_000_000;
 
 impl IndexClient {
     /// Asks through `client` and keeps what comes under `cache`; `twins` are the hosts that stand in for one another,
@@ -44,6 +55,8 @@ impl IndexClient {
             link_pages: Flights::default(),
             metadata: Flights::default(),
             unpacked_bytes: Flights::default(),
+            links: AtomicUsize::new(0),
+            weight: AtomicUsize::new(0),
         };
         Self { shared: Arc::new(shared), workers: Workers::default() }
     }
@@ -98,7 +111,11 @@ impl Shared {
     }
 
     fn metadata(&self, artifact: &Artifact) -> Result<Arc<CoreMetadata>, IndexError> {
-        self.metadata.once(artifact.url.clone(), || self.metadata_source.metadata(&self.client, artifact).map(Arc::new))
+        self.metadata.once(artifact.url.clone(), || {
+            let metadata = self.metadata_source.metadata(&self.client, artifact)?;
+            hold(&self.weight, metadata.weight, HEAVIEST_RUN, &artifact.url)?;
+            Ok(Arc::new(metadata))
+        })
     }
 
     fn unpacked_bytes(&self, wheel: &RemoteWheel) -> Result<u64, IndexError> {
@@ -134,11 +151,20 @@ impl Shared {
     fn fetch(&self, url: &Url, absent: &[u16], index: &Index) -> PageAnswer {
         self.client.learn_credentials(&index.url);
         let Some(body) = self.client.page(url, ACCEPT, absent, &self.cache)? else { return Ok(None) };
-        match parse(&body, index) {
-            Ok(page) => Ok(Some(Arc::new(page))),
+        match read_page(&body.bytes, body.content_type.as_deref(), &body.url, index) {
+            Ok(page) => {
+                hold(&self.links, page.artifacts.len() + page.skipped.len(), MOST_LINKS_A_RUN, &body.url)?;
+                Ok(Some(Arc::new(page)))
+            }
             Err(fault) => Err(IndexError::BadPage { url: redacted(&body.url), fault }),
         }
     }
+}
+
+/// Adds to what a run holds; the error names what was too much.
+fn hold(held: &AtomicUsize, more: usize, most: usize, url: &Url) -> Result<(), IndexError> {
+    let before = held.fetch_add(more, Ordering::Relaxed);
+    if before.saturating_add(more) > most { Err(IndexError::TooMuch { url: redacted(url) }) } else { Ok(()) }
 }
 
 /// `<index>/<project>/`, whether or not the index ends in a slash.
@@ -146,22 +172,6 @@ fn project_url(index: &Url, name: &PackageName) -> Option<Url> {
     let mut url = index.clone();
     url.path_segments_mut().ok()?.pop_if_empty().push(name.as_ref()).push("");
     Some(url)
-}
-
-/// The media type decides how a page is read; where it says nothing of use, the first character does.
-fn parse(body: &PageBody, index: &Index) -> Result<Page, PageFault> {
-    let media_type = body.content_type.as_deref().unwrap_or_default().split(';').next().unwrap_or_default();
-    let media_type = media_type.trim().to_ascii_lowercase();
-    let is_json = match media_type.as_str() {
-        "application/vnd.pypi.simple.v1+json" | "application/vnd.pypi.simple.latest+json" | "application/json" => true,
-        "application/vnd.pypi.simple.v1+html" | "text/html" | "application/xhtml+xml" => false,
-        "" | "text/plain" | "application/octet-stream" => {
-            body.bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{')
-        }
-        _ => return Err(PageFault::MediaType(media_type.chars().take(80).collect())),
-    };
-    let parse = if is_json { json::parse } else { html::parse };
-    parse(&body.bytes, &body.url, index)
 }
 
 /// A project's page, without wheels of other projects.
@@ -172,7 +182,7 @@ fn without_strangers(page: Arc<Page>, name: &PackageName) -> Arc<Page> {
     }
     let (own, strangers): (Vec<_>, Vec<_>) = page.artifacts.iter().cloned().partition(own);
     let strangers = strangers.into_iter().map(|artifact| Skipped {
-        reason: format!("a wheel of {}", artifact.file_name.name),
+        reason: SkipReason::OtherProject(artifact.file_name.name.clone()),
         file_name: artifact.file_name.to_string(),
     });
     Arc::new(Page { artifacts: own, skipped: page.skipped.iter().cloned().chain(strangers).collect() })
@@ -196,6 +206,16 @@ fn starts_with_name(file_name: &str, name: &PackageName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocab::{Diagnostic as _, ExitStatus};
+
+    #[test]
+    fn what_a_run_holds_has_an_end() {
+        let (held, url) = (AtomicUsize::new(0), "https://u:p@a.example/x/".parse().unwrap());
+        assert!(hold(&held, 6, 10, &url).is_ok() && hold(&held, 4, 10, &url).is_ok());
+        let error = hold(&held, 1, 10, &url).unwrap_err();
+        assert_eq!((error.code(), error.exit_status()), ("index.too-much", ExitStatus::Network));
+        assert!(error.to_string().contains("a.example/x/") && !error.to_string().contains(":p@"), "{error}");
+    }
 
     #[test]
     fn a_slash_at_the_end_of_an_index_makes_no_difference() {

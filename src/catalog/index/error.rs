@@ -23,6 +23,12 @@ pub enum IndexError {
         /// What is wrong with it.
         fault: PageFault,
     },
+    /// Code `index.too-much`, exit 20.
+    #[error("`{url}` is one page or file too many: the indexes list more than any installation needs")]
+    TooMuch {
+        /// What was read when it became too much.
+        url: String,
+    },
     /// Code `index.folder`, exit 30.
     #[error("cannot list the folder `{}`", path.display())]
     Folder {
@@ -56,8 +62,10 @@ pub enum IndexError {
         actual: Sha256,
     },
     /// Code `index.metadata-mismatch`, exit 24.
-    #[error("the metadata of `{wheel}` says {field} `{found}`")]
+    #[error("the metadata at `{url}` is not that of `{wheel}`: it says {field} `{found}`")]
     MetadataMismatch {
+        /// Where the wheel lies.
+        url: String,
         /// The wheel.
         wheel: Box<WheelName>,
         /// `Name` or `Version`.
@@ -66,26 +74,26 @@ pub enum IndexError {
         found: String,
     },
     /// Code `index.bad-metadata`, exit 24.
-    #[error("`{wheel}` cannot be used")]
+    #[error("`{url}` cannot be used")]
     BadMetadata {
         /// The wheel.
-        wheel: Box<WheelName>,
+        url: String,
         /// What is wrong.
         source: MetadataError,
     },
     /// Code `index.no-metadata`, exit 24.
-    #[error("`{wheel}` has no METADATA that can be read: {reason}")]
+    #[error("`{url}` has no METADATA that can be read: {reason}")]
     NoMetadata {
         /// The wheel.
-        wheel: Box<WheelName>,
+        url: String,
         /// What is wrong.
         reason: &'static str,
     },
     /// Code of the archive's own error (`zip.…`), exit 24.
-    #[error("`{wheel}` cannot be used")]
+    #[error("`{url}` cannot be used")]
     BadArchive {
         /// The wheel.
-        wheel: Box<WheelName>,
+        url: String,
         /// What is wrong.
         source: ZipError,
     },
@@ -100,6 +108,8 @@ pub enum PageFault {
     Json(String),
     /// It is of another media type.
     MediaType(String),
+    /// Its characters have 16 or 32 bits.
+    Encoding,
     /// It has more links than any project has files.
     TooManyLinks,
 }
@@ -110,6 +120,7 @@ impl fmt::Display for PageFault {
             PageFault::ApiVersion(version) => write!(f, "it is of version {version} of the simple API, and 1 is known"),
             PageFault::Json(reason) => f.write_str(reason),
             PageFault::MediaType(media_type) => write!(f, "it is `{media_type}`"),
+            PageFault::Encoding => f.write_str("it is neither UTF-8 nor any encoding that holds ASCII"),
             PageFault::TooManyLinks => write!(f, "it has more than {} links", super::link::MOST_LINKS),
         }
     }
@@ -130,6 +141,7 @@ impl Diagnostic for IndexError {
         match self {
             IndexError::Http(error) => error.code(),
             IndexError::BadPage { .. } => "index.bad-page",
+            IndexError::TooMuch { .. } => "index.too-much",
             IndexError::Folder { .. } => "index.folder",
             IndexError::NoRanges { .. } => "index.no-ranges",
             IndexError::FileChanged { .. } => "index.file-changed",
@@ -145,9 +157,10 @@ impl Diagnostic for IndexError {
         match self {
             IndexError::Http(error) => error.exit_status(),
             IndexError::Folder { .. } => ExitStatus::FileSystem,
-            IndexError::BadPage { .. } | IndexError::NoRanges { .. } | IndexError::FileChanged { .. } => {
-                ExitStatus::Network
-            }
+            IndexError::BadPage { .. }
+            | IndexError::TooMuch { .. }
+            | IndexError::NoRanges { .. }
+            | IndexError::FileChanged { .. } => ExitStatus::Network,
             _ => ExitStatus::Refused,
         }
     }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::IndexError;
-use super::link::{Gathering, Link};
+use super::link::{Gathering, Link, MOST_LINKS};
+use super::{IndexError, PageFault};
 use crate::catalog::{Index, Page};
 use crate::vocab::Url;
 
@@ -17,6 +17,9 @@ pub(super) fn list(path: &Path, index: &Index) -> Result<Page, IndexError> {
         // A link to a file is a file here: people collect wheels that way.
         if fs_err::metadata(entry.path()).is_ok_and(|metadata| metadata.is_file()) {
             files.push(entry);
+        }
+        if files.len() > MOST_LINKS {
+            return Err(IndexError::BadPage { url: index.url.to_string(), fault: PageFault::TooManyLinks });
         }
     }
     files.sort_by_key(fs_err::DirEntry::file_name);

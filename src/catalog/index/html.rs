@@ -1,67 +1,57 @@
 //! Pages of links, PEP 503.
 
-use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
+use html5gum::Tokenizer;
 
 use super::PageFault;
-use super::link::{Beside, Gathering, Link, sha256_in};
-use crate::catalog::{Index, Page};
+use super::link::{Beside, Gathering, Link, joined, sha256_in};
+use super::tags::{Attribute, Kind, Tag, Tags};
+use crate::catalog::{Index, Page, SkipReason};
 use crate::vocab::Url;
 
 /// Parses a page of links; `url` is where it came from in the end.
 pub(super) fn parse(bytes: &[u8], url: &Url, index: &Index) -> Result<Page, PageFault> {
-    let mut emitter = DefaultEmitter::default();
-    // What stands in a script or a title is no link.
-    emitter.naively_switch_states(true);
-    let mut base = url.clone();
-    let mut base_is_set = false;
+    let mut base = None;
     let mut gathering = Gathering::new(index);
-    for token in Tokenizer::new_with_emitter(bytes, emitter) {
-        let Ok(Token::StartTag(tag)) = token else { continue };
-        match tag.name.as_slice() {
-            b"base" if !base_is_set => {
-                if let Some(href) = attribute(&tag, b"href").and_then(|href| url.join(href.trim()).ok()) {
-                    base = href;
-                    base_is_set = true;
+    for tag in Tokenizer::new_with_emitter(bytes, Tags::emitter()) {
+        let Ok(tag) = tag;
+        match tag.kind {
+            Kind::Base if base.is_none() => base = tag.get(Attribute::Href).and_then(|href| joined(url, href)),
+            Kind::Meta if tag.get(Attribute::Name) == Some("pypi:repository-version") => {
+                version(tag.get(Attribute::Content).unwrap_or_default())?;
+            }
+            Kind::Link => match (tag.get(Attribute::Href), link(&tag, base.as_ref().unwrap_or(url))) {
+                (_, Some(link)) => gathering.add(link)?,
+                (Some(href), None) if href.contains(".whl") => {
+                    gathering.skip(href.rsplit('/').next().unwrap_or_default(), SkipReason::BadLink)?;
                 }
-            }
-            b"meta" if attribute(&tag, b"name") == Some("pypi:repository-version") => {
-                version(attribute(&tag, b"content").unwrap_or_default())?;
-            }
-            b"a" => {
-                if let Some(link) = link(&tag, &base) {
-                    gathering.add(link)?;
-                }
-            }
-            _ => {}
+                _ => {}
+            },
+            Kind::Base | Kind::Meta => {}
         }
     }
     Ok(gathering.finish())
 }
 
-fn link(tag: &StartTag<()>, base: &Url) -> Option<Link> {
-    let url = base.join(attribute(tag, b"href")?.trim()).ok()?;
+fn link(tag: &Tag, base: &Url) -> Option<Link> {
+    let url = joined(base, tag.get(Attribute::Href)?)?;
     // The hash stands in the fragment, and only there: the attribute's is the metadata's.
     let sha256 = url.fragment().and_then(sha256_in);
-    let metadata = attribute(tag, b"data-core-metadata").or_else(|| attribute(tag, b"data-dist-info-metadata"));
+    let metadata = tag.get(Attribute::CoreMetadata).or_else(|| tag.get(Attribute::DistInfoMetadata));
     Some(Link {
         sha256,
-        requires_python: attribute(tag, b"data-requires-python").map(ToOwned::to_owned),
-        yanked: attribute(tag, b"data-yanked").map(ToOwned::to_owned),
+        requires_python: tag.get(Attribute::RequiresPython).map(ToOwned::to_owned),
+        yanked: tag.get(Attribute::Yanked).map(ToOwned::to_owned),
         metadata: metadata.filter(|value| *value != "false").map(|value| Beside { sha256: sha256_in(value) }),
-        upload_time: attribute(tag, b"data-upload-time").map(ToOwned::to_owned),
+        upload_time: tag.get(Attribute::UploadTime).map(ToOwned::to_owned),
         ..Link::to(url)
     })
-}
-
-fn attribute<'a>(tag: &'a StartTag<()>, name: &[u8]) -> Option<&'a str> {
-    str::from_utf8(tag.attributes.get(name)?).ok()
 }
 
 /// Refuses a version of the simple API whose rules are not known.
 pub(super) fn version(version: &str) -> Result<(), PageFault> {
     match version.trim().split('.').next() {
         Some("1" | "") | None => Ok(()),
-        Some(_) => Err(PageFault::ApiVersion(version.chars().take(40).collect())),
+        Some(_) => Err(PageFault::ApiVersion(version.chars().filter(|c| !c.is_control()).take(40).collect())),
     }
 }
 
@@ -147,12 +137,37 @@ mod tests {
     }
 
     #[test]
+    fn text_in_another_encoding_is_not_passed_over() {
+        let text = b"<a href='a-1.0-py3-none-any.whl' data-yanked='cass\xe9'>a</a><a href='caf\xe9-1.0-py3-none-any.whl'>b</a>";
+        let page = parse(text, &index().url, &index()).unwrap();
+        assert!(page.artifacts[0].yanked.as_ref().is_some_and(|reason| reason.starts_with("cass")), "{page:?}");
+        assert!(page.skipped[0].reason.is_fault(), "{page:?}");
+    }
+
+    #[test]
+    fn a_base_without_end_is_not_repeated_in_each_link() {
+        let text = format!("<base href='/{}/'><a href='a-1.0-py3-none-any.whl'>a</a>", "b".repeat(1 << 20));
+        assert_eq!(
+            page(&text).artifacts[0].url.as_str(),
+            "https://index.example/whl/cu128/torch/a-1.0-py3-none-any.whl"
+        );
+        let text = format!("<a href='/{}/a-1.0-py3-none-any.whl'>a</a>", "b".repeat(1 << 20));
+        let page = page(&text);
+        assert!(page.artifacts.is_empty(), "{page:?}");
+        assert_eq!(
+            page.skipped[0].to_string(),
+            "the link of `a-1.0-py3-none-any.whl` is none that a wheel can be fetched from"
+        );
+    }
+
+    #[test]
     fn a_page_of_links_without_end_is_refused() {
         let many = "<a href=x>".repeat(crate::catalog::index::link::MOST_LINKS + 1);
         assert_eq!(parse(many.as_bytes(), &index().url, &index()), Err(PageFault::TooManyLinks));
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn no_page_panics(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
             let _ = parse(&bytes, &index().url, &index());

@@ -1,41 +1,124 @@
 //! Pages in JSON, PEP 691 and 700.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::PageFault;
 use super::html::version;
-use super::link::{Beside, Gathering, Link};
-use crate::catalog::{Index, Page};
+use super::link::{Beside, Gathering, Link, joined};
+use crate::catalog::{Index, Page, SkipReason};
 use crate::vocab::{Sha256, Url};
 
 /// Parses a page in JSON; `url` is where it came from in the end.
+///
+/// Its files are read one by one, so that a list without end ends where the limit is.
 pub(super) fn parse(bytes: &[u8], url: &Url, index: &Index) -> Result<Page, PageFault> {
-    let fault = |error: serde_json::Error| PageFault::Json(error.to_string());
-    let project: Project<'_> = serde_json::from_slice(bytes).map_err(fault)?;
-    version(&project.meta.api_version)?;
-    let mut gathering = Gathering::new(index);
-    for file in project.files {
-        // One by one: a file that is not as it should be does not spoil the others.
-        if let Some(link) = serde_json::from_str::<File>(file.get()).ok().and_then(|file| file.link(url)) {
-            gathering.add(link)?;
-        }
+    let mut project = Project { base: url, gathering: Gathering::new(index), fault: None, listed: false };
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = json.deserialize_map(&mut project).and_then(|()| json.end());
+    match (project.fault, read) {
+        (Some(fault), _) => Err(fault),
+        (None, Err(error)) => Err(PageFault::Json(error.to_string().chars().take(200).collect())),
+        (None, Ok(())) if !project.listed => Err(PageFault::Json("it has no list of files".to_owned())),
+        (None, Ok(())) => Ok(project.gathering.finish()),
     }
-    Ok(gathering.finish())
+}
+
+/// A page as it is read.
+struct Project<'a> {
+    base: &'a Url,
+    gathering: Gathering<'a>,
+    /// What ended the reading, beside JSON that is none.
+    fault: Option<PageFault>,
+    listed: bool,
 }
 
 #[derive(Deserialize)]
-struct Project<'a> {
-    #[serde(default)]
-    meta: Meta,
-    #[serde(borrow)]
-    files: Vec<&'a RawValue>,
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Key {
+    Meta,
+    Files,
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Deserialize, Default)]
 struct Meta {
     #[serde(rename = "api-version", default)]
     api_version: String,
+}
+
+impl<'de> Visitor<'de> for &mut Project<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a project of the simple API")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key()? {
+            match key {
+                Key::Meta => self.note(version(&map.next_value::<Meta>()?.api_version))?,
+                Key::Files => {
+                    self.listed = true;
+                    map.next_value_seed(Files(self))?;
+                }
+                Key::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Project<'_> {
+    /// Keeps a fault of the page, and ends the reading with it.
+    fn note<E: serde::de::Error>(&mut self, judged: Result<(), PageFault>) -> Result<(), E> {
+        judged.map_err(|fault| {
+            self.fault = Some(fault);
+            E::custom("the page is refused")
+        })
+    }
+
+    /// One by one: a file that is not as it should be does not spoil the others.
+    fn take(&mut self, file: &RawValue) -> Result<(), PageFault> {
+        let Ok(file) = serde_json::from_str::<File>(file.get()) else {
+            return self.gathering.skip(file.get(), SkipReason::BadEntry);
+        };
+        match joined(self.base, &file.url) {
+            Some(url) => self.gathering.add(file.link(url)),
+            None => self.gathering.skip(&file.filename, SkipReason::BadLink),
+        }
+    }
+}
+
+/// The list of files.
+struct Files<'a, 'b>(&'a mut Project<'b>);
+
+impl<'de> DeserializeSeed<'de> for Files<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Files<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of files")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut files: A) -> Result<(), A::Error> {
+        while let Some(file) = files.next_element::<&RawValue>()? {
+            let taken = self.0.take(file);
+            self.0.note::<A::Error>(taken)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,8 +169,7 @@ impl<T> Default for Flag<T> {
 }
 
 impl File {
-    fn link(self, base: &Url) -> Option<Link> {
-        let url = base.join(self.url.trim()).ok()?;
+    fn link(self, url: Url) -> Link {
         let metadata = match self.core_metadata.or(self.dist_info_metadata).unwrap_or_default() {
             Flag::Plain(false) => None,
             Flag::Plain(true) => Some(Beside { sha256: None }),
@@ -98,7 +180,7 @@ impl File {
             Flag::Plain(true) => Some(String::new()),
             Flag::Full(reason) => Some(reason),
         };
-        Some(Link {
+        Link {
             sha256: self.hashes.sha256(),
             file_name: Some(self.filename),
             size: self.size,
@@ -107,7 +189,7 @@ impl File {
             metadata,
             upload_time: self.upload_time,
             ..Link::to(url)
-        })
+        }
     }
 }
 
@@ -149,7 +231,15 @@ mod tests {
         assert_eq!(one.metadata.as_ref().unwrap().sha256, Some(metadata));
         assert_eq!((two.requires_python.clone(), two.yanked.as_deref()), (None, Some("")));
         assert_eq!(two.metadata.as_ref().unwrap().url.as_str(), "https://f.example/2.whl.metadata");
-        assert_eq!(page.skipped.len(), 1);
+        let skipped: Vec<_> = page.skipped.iter().map(|skipped| &skipped.reason).collect();
+        assert_eq!(skipped, [&SkipReason::BadEntry, &SkipReason::Source, &SkipReason::BadEntry]);
+    }
+
+    #[test]
+    fn a_list_of_files_without_end_is_refused() {
+        let many = format!("{{\"files\": [{}0]}}", "0,".repeat(crate::catalog::index::link::MOST_LINKS));
+        assert_eq!(page(&many), Err(PageFault::TooManyLinks));
+        assert!(matches!(page("{\"name\": \"a\"}"), Err(PageFault::Json(_))));
     }
 
     #[test]
@@ -167,6 +257,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn no_page_panics(text in "\\PC{0,300}", file in "\\PC{0,200}") {
             let _ = page(&text);

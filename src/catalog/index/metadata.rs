@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::remote_zip::{self, Contents, LARGEST_METADATA};
+use super::remote_zip::{self, Contents, LARGEST_METADATA, TOO_LARGE};
 use super::{IndexError, RemoteWheel};
 use crate::catalog::{Artifact, MetadataFile};
 use crate::http::{Client, HttpError, TwinHosts, redacted};
@@ -61,6 +61,7 @@ impl MetadataSource {
             Ok(file) => file.bytes,
             // Advertised, but not there: the wheel itself has it.
             Err(HttpError::Status { status: 403 | 404, .. }) => return Ok(None),
+            Err(HttpError::TooLarge { url, .. }) => return Err(IndexError::NoMetadata { url, reason: TOO_LARGE }),
             Err(error) => return Err(error.into()),
         };
         let actual = Sha256::of(&bytes);
@@ -87,9 +88,10 @@ impl MetadataSource {
 fn judge(bytes: &[u8], artifact: &Artifact) -> Result<CoreMetadata, IndexError> {
     let wheel = &artifact.file_name;
     let metadata = CoreMetadata::parse(bytes)
-        .map_err(|source| IndexError::BadMetadata { wheel: Box::new(wheel.clone()), source })?;
-    let mismatch =
-        |field, found: String| Err(IndexError::MetadataMismatch { wheel: Box::new(wheel.clone()), field, found });
+        .map_err(|source| IndexError::BadMetadata { url: redacted(&artifact.url), source })?;
+    let mismatch = |field, found| {
+        Err(IndexError::MetadataMismatch { url: redacted(&artifact.url), wheel: Box::new(wheel.clone()), field, found })
+    };
     if metadata.name != wheel.name {
         return mismatch("Name", metadata.name.to_string());
     }

@@ -16,6 +16,9 @@ const LARGEST_WHOLE_FOR_DIRECTORY: u64 = 1 << 20;
 /// A METADATA file that is larger is none.
 pub(super) const LARGEST_METADATA: u64 = 8 << 20;
 
+/// What is wrong with such a file.
+pub(super) const TOO_LARGE: &str = "it is larger than 8 MiB";
+
 /// What was read out of a wheel.
 pub(super) struct Contents {
     pub(super) metadata: Vec<u8>,
@@ -30,7 +33,7 @@ pub(super) fn contents(client: &Client, twins: &TwinHosts, wheel: &RemoteWheel) 
     let mut tail = Tail::fetch(client, twins, wheel, LARGEST_WHOLE)?;
     let directory = directory(client, wheel, &mut tail)?;
     let bad_archive = |source| bad_archive(wheel, source);
-    let no_metadata = |reason| IndexError::NoMetadata { wheel: Box::new(wheel.file_name.clone()), reason };
+    let no_metadata = |reason| IndexError::NoMetadata { url: redacted(&wheel.url), reason };
     let mut entries = directory.entries.iter().filter(|entry| is_metadata(entry));
     let entry = match (entries.next(), entries.next()) {
         (Some(entry), None) => entry,
@@ -38,7 +41,7 @@ pub(super) fn contents(client: &Client, twins: &TwinHosts, wheel: &RemoteWheel) 
         (Some(_), Some(_)) => return Err(no_metadata("there is more than one `*.dist-info` folder")),
     };
     if entry.size > LARGEST_METADATA || entry.end - entry.local_header_offset > 2 * LARGEST_METADATA {
-        return Err(no_metadata("it is larger than 8 MiB"));
+        return Err(no_metadata(TOO_LARGE));
     }
     if entry.local_header_offset < tail.first {
         tail.replace(client, entry.local_header_offset, entry.end)?;
@@ -71,7 +74,7 @@ fn directory(client: &Client, wheel: &RemoteWheel, tail: &mut Tail) -> Result<Ce
 }
 
 fn bad_archive(wheel: &RemoteWheel, source: ZipError) -> IndexError {
-    IndexError::BadArchive { wheel: Box::new(wheel.file_name.clone()), source }
+    IndexError::BadArchive { url: redacted(&wheel.url), source }
 }
 
 fn is_metadata(entry: &Entry) -> bool {
