@@ -1,5 +1,6 @@
 //! Why there is no resolution.
 
+use super::TooHard;
 use super::explanation::Explanation;
 use crate::machine::FactsError;
 use crate::vocab::{Diagnostic, ExitStatus};
@@ -17,6 +18,9 @@ pub enum ResolveError<E: std::error::Error + 'static> {
         /// What would help.
         hints: Vec<String>,
     },
+    /// Code `resolve.too-hard`, exit 10.
+    #[error("no set of wheels was found: {0}")]
+    TooHard(TooHard),
     /// Code `resolve.torch-index-unreachable`, exit 20.
     #[error("the PyTorch index `{url}` cannot be reached, and no other index has a torch that serves this machine")]
     TorchIndexUnreachable {
@@ -82,6 +86,7 @@ impl<E: Diagnostic> Diagnostic for ResolveError<E> {
     fn code(&self) -> &'static str {
         match self {
             ResolveError::NoSolution { .. } => "resolve.no-solution",
+            ResolveError::TooHard(_) => "resolve.too-hard",
             ResolveError::TorchIndexUnreachable { .. } => "resolve.torch-index-unreachable",
             ResolveError::Pages(error) => error.code(),
             ResolveError::Facts(error) => error.code(),
@@ -96,7 +101,7 @@ impl<E: Diagnostic> Diagnostic for ResolveError<E> {
 
     fn exit_status(&self) -> ExitStatus {
         match self {
-            ResolveError::NoSolution { .. } => ExitStatus::NoSolution,
+            ResolveError::NoSolution { .. } | ResolveError::TooHard(_) => ExitStatus::NoSolution,
             ResolveError::TorchIndexUnreachable { .. } => ExitStatus::Network,
             ResolveError::Pages(error) => error.exit_status(),
             ResolveError::Facts(error) => error.exit_status(),
@@ -108,6 +113,7 @@ impl<E: Diagnostic> Diagnostic for ResolveError<E> {
     fn hints(&self) -> Vec<String> {
         match self {
             ResolveError::NoSolution { hints, .. } | ResolveError::TorchIndexUnreachable { hints, .. } => hints.clone(),
+            ResolveError::TooHard(reason) => reason.hints(),
             ResolveError::Pages(error) => error.hints(),
             ResolveError::Facts(error) => error.hints(),
             ResolveError::GpusUnknown => {

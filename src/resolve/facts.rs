@@ -193,6 +193,9 @@ impl<P: Pages> Provider<'_, P> {
         if !project.found {
             return Some(format!("no index has a project `{name}`"));
         }
+        if let Some(fault) = project.fault.as_ref().filter(|_| project.versions.is_empty()) {
+            return Some(format!("`{name}` has no wheel: {fault}"));
+        }
         if project.versions.is_empty() {
             return Some(format!(
                 "`{name}` has {} and no wheel, and torchfix installs wheels only",

@@ -3,6 +3,7 @@
 mod admission;
 mod asked;
 mod clash;
+mod effort;
 mod elsewhere;
 mod error;
 mod explain;
@@ -16,6 +17,7 @@ mod projects;
 mod proof_hints;
 mod provider;
 mod ranges;
+mod read;
 mod reasons;
 mod resolution;
 mod satisfied;
@@ -25,6 +27,7 @@ mod ways_out;
 mod why;
 mod wording;
 
+pub use effort::TooHard;
 pub use error::ResolveError;
 pub use explanation::{Explanation, Weight};
 pub use fit::{Assumed, CudaPreference, Fit, Judge, Unfit};

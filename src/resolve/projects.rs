@@ -7,8 +7,9 @@ use std::rc::Rc;
 use version_ranges::Ranges;
 
 use super::admission::{Admission, Miss};
+use super::asked::without_credentials;
 use super::ranges;
-use crate::catalog::{Artifact, Homes, Index, IndexKind, PageFailure as _, Pages, TorchSource};
+use crate::catalog::{Artifact, Homes, Index, IndexKind, Page, PageFailure as _, Pages, TorchSource};
 use crate::machine::{CompatibleTags, TagPriority};
 use crate::vocab::{BuildTag, PackageName, Variant, Version};
 
@@ -23,6 +24,8 @@ pub struct Project {
     pub skipped: usize,
     /// Whether files were left out because no one says when they were uploaded.
     pub undated: bool,
+    /// What is wrong with its page, in a sentence, where something is.
+    pub fault: Option<String>,
 }
 
 /// One version of a project.
@@ -74,6 +77,21 @@ impl Project {
     pub fn nearest_miss(&self, set: &Ranges<Version>) -> Option<Miss> {
         let inside = self.versions.iter().filter(|(version, _)| set.contains(version));
         inside.filter_map(|(_, candidate)| candidate.wheel.as_ref().err().copied()).max()
+    }
+
+    /// Takes note of the files on a page that cannot be used: how many there are, and what is wrong with the first.
+    fn note_faults(&mut self, index: &Index, name: &PackageName, page: &Page) {
+        let mut faults = page.skipped.iter().filter(|skipped| skipped.reason.is_fault());
+        if let Some(first) = faults.next() {
+            let index = without_credentials(&index.url);
+            self.fault = Some(match faults.count() {
+                0 => format!("a file of `{name}` on `{index}` cannot be used, and is passed over: {first}"),
+                others => format!(
+                    "{} files of `{name}` on `{index}` cannot be used, and are passed over; of the first: {first}",
+                    others + 1
+                ),
+            });
+        }
     }
 
     fn add(&mut self, artifact: &Artifact, tags: &CompatibleTags, admission: &Admission) {
@@ -152,6 +170,9 @@ impl<'a, P: Pages> Projects<'a, P> {
         let mut project = Project::default();
         for index in self.links.get_or_init(|| self.homes.links().collect()) {
             let page = self.pages.page(index, name)?;
+            if let Some(page) = &page {
+                project.note_faults(index, name, page);
+            }
             for artifact in page.iter().flat_map(|page| &page.artifacts) {
                 if self.of_this_source(name, artifact) {
                     project.found = true;
@@ -165,6 +186,7 @@ impl<'a, P: Pages> Projects<'a, P> {
                 Ok(Some(page)) => {
                     project.found = true;
                     project.skipped = page.skipped.len();
+                    project.note_faults(&index, name, &page);
                     for artifact in &page.artifacts {
                         project.add(artifact, self.tags, &self.admission);
                     }
@@ -223,6 +245,14 @@ impl<'a, P: Pages> Projects<'a, P> {
             projects.borrow().get(name)?.versions.get(version)?.artifact().cloned()
         };
         of(&self.known).or_else(|| of(&self.lost))
+    }
+
+    /// What is wrong with the pages that were read, a sentence a page, by name.
+    pub fn faults(&self) -> Vec<String> {
+        let known = self.known.borrow();
+        let faults: BTreeMap<&PackageName, &String> =
+            known.iter().filter_map(|(name, project)| Some((name, project.fault.as_ref()?))).collect();
+        faults.into_values().cloned().collect()
     }
 
     /// Asks for the pages of these names while the solver goes on.

@@ -10,11 +10,12 @@ use pep508_rs::{MarkerEnvironment, VersionOrUrl};
 use pubgrub::{Dependencies, DependencyProvider, PackageResolutionStatistics};
 use version_ranges::Ranges;
 
+use super::effort::{Effort, MOST_AHEAD, TooHard};
 use super::ranges;
 use super::{Asked, InstalledPin, Line, ResolverPackage, Unfit, projects::Projects};
 use crate::catalog::{Artifact, Manifests, Pages};
 use crate::machine::{Gpu, Machine};
-use crate::vocab::{CoreMetadata, Diagnostic as _, ExitStatus, PackageName, Requirement, Version};
+use crate::vocab::{PackageName, Requirement, Version};
 
 /// Why a version cannot be used, beyond what it depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub enum Stop<E: std::error::Error + 'static> {
     /// A member of torch's family turned up, and no source of it was chosen yet.
     #[error("torch's source is not chosen yet")]
     SourceNeeded,
+    /// No end is in sight.
+    #[error("{0}")]
+    TooHard(TooHard),
 }
 
 type Set = Ranges<Version>;
@@ -70,6 +74,9 @@ pub struct Provider<'a, P: Pages> {
     /// What each version that was looked into depends on.
     pub(super) known: RefCell<HashMap<(ResolverPackage, Version), Constraints>>,
     pub(super) warnings: RefCell<BTreeSet<String>>,
+    pub(super) effort: Effort,
+    /// The versions whose metadata was refused, and why.
+    pub(super) refused: RefCell<BTreeMap<PackageName, BTreeMap<Version, String>>>,
     /// The torch that was chosen last; it only says in which order companions are tried.
     torch: RefCell<Option<Version>>,
     /// The version of each distribution that was chosen last; an extra follows it.
@@ -102,6 +109,8 @@ impl<'a, P: Pages> Provider<'a, P> {
             line,
             known: RefCell::default(),
             warnings: RefCell::default(),
+            effort: Effort::default(),
+            refused: RefCell::default(),
             torch: RefCell::default(),
             chosen: RefCell::default(),
             found: RefCell::default(),
@@ -149,7 +158,9 @@ impl<'a, P: Pages> Provider<'a, P> {
         if self.line.is_none() && self.manifests.family_member(name).is_some() {
             return Err(Stop::SourceNeeded);
         }
+        self.effort.distribution(name);
         let project = self.projects.project(name).map_err(Stop::Pages)?;
+        self.effort.choose(name, set, project.versions.len());
         let pre_releases = self.asked.pre_releases(name) || self.projects.channel_has_pre_releases(name);
         let choices = || project.choices(set, pre_releases).map(|(version, _)| version);
         let installed = self.installed.iter().filter(|_| !self.asked.upgrade).find(|pin| pin.name == *name);
@@ -210,21 +221,6 @@ impl<'a, P: Pages> Provider<'a, P> {
             narrow(into, ResolverPackage::Spelled(requirement.name.clone(), spelling.clone()), &set);
         }
         narrow(into, ResolverPackage::Distribution(requirement.name.clone()), &set);
-    }
-
-    fn metadata(
-        &self,
-        name: &PackageName,
-        version: &Version,
-    ) -> Result<Result<Rc<CoreMetadata>, Unusable>, Stop<P::Error>> {
-        let Some(artifact) = self.artifact(name, version) else {
-            return Ok(Err(Unusable::Metadata("its wheel is gone from the page".to_owned())));
-        };
-        match self.projects.pages().metadata(&artifact) {
-            Ok(metadata) => Ok(Ok(Rc::new((*metadata).clone()))),
-            Err(error) if error.exit_status() == ExitStatus::Refused => Ok(Err(Unusable::Metadata(error.to_string()))),
-            Err(error) => Err(Stop::Pages(error)),
-        }
     }
 
     fn dependencies(
@@ -370,20 +366,21 @@ impl<'a, P: Pages> Provider<'a, P> {
             ResolverPackage::Distribution(name) if !self.asked.direct.contains_key(name) => Some(name.clone()),
             _ => None,
         };
-        let names: Vec<PackageName> = constraints.iter().filter_map(required).collect();
+        let names = constraints.iter().filter_map(required).filter(|name| self.effort.distribution(name));
+        let names: Vec<PackageName> = names.take(MOST_AHEAD).collect();
         if self.line.is_none() && names.iter().any(|name| self.manifests.family_member(name).is_some()) {
             return;
         }
         self.projects.prefetch(&names);
         let mut pinned = Vec::new();
-        for (package, set) in constraints {
-            if let ResolverPackage::Distribution(name) = package
-                && ranges::pinned(set).is_some()
-                && !self.asked.direct.contains_key(name)
+        for (name, set) in names.iter().filter_map(|name| Some((name, constraints.get(&distribution(name))?))) {
+            if ranges::pinned(set).is_some()
                 // An error comes again when the page is really asked for.
                 && let Ok(project) = self.projects.project(name)
+                && let Some((version, artifact)) = project.choices(set, true).next()
+                && self.effort.metadata(name, version)
             {
-                pinned.extend(project.choices(set, true).next().map(|(_, artifact)| (**artifact).clone()));
+                pinned.push((**artifact).clone());
             }
         }
         self.projects.pages().prefetch(&[], &pinned);
@@ -397,6 +394,10 @@ impl<P: Pages> DependencyProvider for Provider<'_, P> {
     type Priority = Priority;
     type M = Unusable;
     type Err = Stop<P::Error>;
+
+    fn should_cancel(&self) -> Result<(), Self::Err> {
+        self.effort.judge().map_err(Stop::TooHard)
+    }
 
     fn prioritize(&self, package: &ResolverPackage, set: &Set, statistics: &PackageResolutionStatistics) -> Priority {
         let place = *self.found.borrow_mut().entry(package.clone()).or_insert_with(|| {
@@ -471,6 +472,10 @@ pub const TORCH: &str = "torch";
 /// The one version of the request.
 pub fn request_version() -> Version {
     Version::new([0])
+}
+
+fn distribution(name: &PackageName) -> ResolverPackage {
+    ResolverPackage::Distribution(name.clone())
 }
 
 fn narrow(into: &mut Constraints, package: ResolverPackage, set: &Set) {

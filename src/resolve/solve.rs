@@ -230,6 +230,7 @@ impl<P: Pages> Solver<'_, P> {
             ) => Err(match source {
                 Stop::Pages(error) => Failed::Error(ResolveError::Pages(error)),
                 Stop::SourceNeeded => Failed::SourceNeeded,
+                Stop::TooHard(reason) => Failed::Error(ResolveError::TooHard(reason)),
             }),
         }
     }
@@ -285,6 +286,8 @@ impl<P: Pages> Solver<'_, P> {
                 "files of {name} are left out because no one says when they were uploaded, and a bound on that is set"
             )
         }));
+        warnings.extend(provider.projects.faults());
+        warnings.extend(wheels.iter().filter_map(|wheel| provider.passed_over(&wheel.name, &wheel.version)));
         origins.sort();
         let resolution = Resolution { wheels, torch: choice, reasons: Vec::new(), warnings, unfit: Vec::new() };
         Ok(Solved { resolution, torch: version, origins })
