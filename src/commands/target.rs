@@ -1,5 +1,6 @@
 //! The machine and the environment that a command is about.
 
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::error::CommandError;
@@ -113,6 +114,25 @@ fn states_python(args: &MachineArgs) -> bool {
     args.facts.is_some() || args.python_version.is_some() || args.platform.is_some()
 }
 
+/// A facts file; one that goes on and on, as a device does, is none.
+fn read_facts(path: &Path) -> io::Result<String> {
+    const LARGEST: u64 = 1 << 20;
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    }
+    let not_text = |_: Box<dyn std::error::Error>| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+    // PowerShell 5 writes UTF-16 where `>` leads to a file.
+    match bytes.strip_prefix(b"\xff\xfe") {
+        Some(wide) => {
+            let units = wide.chunks(2).map(|unit| u16::from_le_bytes([unit[0], unit.get(1).copied().unwrap_or(0)]));
+            char::decode_utf16(units).collect::<Result<String, _>>().map_err(|error| not_text(error.into()))
+        }
+        None => String::from_utf8(bytes).map_err(|error| not_text(error.into())),
+    }
+}
+
 fn facts(
     session: &Session,
     manifests: &Manifests,
@@ -121,7 +141,7 @@ fn facts(
 ) -> Result<Machine, Error> {
     let machine = if let Some(file) = &args.facts {
         let path = session.host.absolute(file);
-        let text = fs_err::read_to_string(&path).map_err(|source| CommandError::FactsFile { path, source })?;
+        let text = read_facts(&path).map_err(|source| CommandError::FactsFile { path, source })?;
         Machine::read_facts(&text)?
     } else {
         let options = DetectOptions { visible: args.visible.as_deref().and_then(|text| text.parse().ok()) };
