@@ -5,6 +5,8 @@
 mod explain;
 #[path = "cli/faults.rs"]
 mod faults;
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/install.rs"]
 mod install;
 #[path = "cli/kill.rs"]

@@ -46,13 +46,11 @@ def conclude(finding, platform, toolkits):
         containers, machine_code, ptx = kernels(libraries)
         if not containers:
             raise BadWheel(f"{finding['wheel']} says CUDA {line}, and there are no kernels in {' and '.join(KERNELS)}")
+        values["sm"] = fatbin.common(machine_code, containers)
+        values["ptx"] = fatbin.common(ptx, containers)
         facts.notes.append(f"{containers} containers; {counts('sm', machine_code)}; {counts('ptx', ptx)}")
-        if unclear := [*fatbin.undecided(machine_code, containers), *fatbin.undecided(ptx, containers)]:
-            facts.notes.append(f"the count does not decide: neither few nor nearly all have {' '.join(unclear)}")
-        else:
-            values["sm"] = fatbin.common(machine_code, containers)
-            values["ptx"] = fatbin.common(ptx, containers)
-            facts.notes += missing_in_part(values["sm"], libraries)
+        if missing := missing_in_part(values["sm"], libraries):
+            facts.notes.append(missing)
     sizes = finding.get("kernel_sizes", {})
     usual = Counter(sizes.values()).most_common(1)
     if odd := [f"{abi} {size}" for abi, size in sizes.items() if size != usual[0][0]]:
@@ -82,14 +80,14 @@ def kernels(libraries):
 
 
 def missing_in_part(supported, libraries):
-    """Which supported targets the smaller libraries of torch have no code for: that part may not run there."""
+    """Which supported targets a smaller library of torch has no code for: that part may not run there."""
     words = []
     for name, library in libraries.items():
         if library.get("containers") and name not in KERNELS and name.startswith("torch/lib/libtorch_"):
             there = fatbin.common(library["machine_code"], library["containers"])
             if missing := [target for target in supported if target not in there]:
                 words.append(f"{name} has no code for {' '.join(missing)}, only for {' '.join(there)}")
-    return words
+    return "; ".join(words)
 
 
 def counts(title, counted):

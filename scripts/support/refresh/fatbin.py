@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 MAGIC = 0xBA55ED50
 PTX = 1
 MACHINE_CODE = 2
-# Single source files are compiled for more than the rest, or for less: up to 14 % of them were seen to be.
+# Single source files are compiled for more than the rest, or for less.
 THRESHOLD = 0.9
-RARE = 0.2
 
 _MAGIC_BYTES = struct.pack("<I", MAGIC)
 _CONTAINER = struct.Struct("<IHHQ")
@@ -41,18 +40,18 @@ class Code:
     ptx: Counter = field(default_factory=Counter)
     kinds: Counter = field(default_factory=Counter)
 
+    def supported(self, threshold=THRESHOLD):
+        """The targets that (nearly) all containers have machine code for."""
+        return common(self.machine, self.containers, threshold)
+
+    def forward(self, threshold=THRESHOLD):
+        """The targets that (nearly) all containers have PTX for."""
+        return common(self.ptx, self.containers, threshold)
+
 
 def common(counted, containers, threshold=THRESHOLD):
     """The targets that at least `threshold` of the containers have, in order."""
     return sorted((name for name, count in counted.items() if count >= threshold * containers > 0), key=target_key)
-
-
-def undecided(counted, containers):
-    """The targets that neither few nor nearly all containers have.
-
-    So it is up to torch 1.13, into which libraries with targets of their own are linked: there the count proves nothing.
-    """
-    return [name for name, count in counted.items() if RARE * containers <= count < THRESHOLD * containers]
 
 
 def target_key(target):

@@ -91,7 +91,6 @@ class Fatbin(unittest.TestCase):
         counted = {"8.0": 480, "10.3": 59, "8.9": 1, "9.0": 432, "9.0a": 431, "12.0": 433}
         self.assertEqual(fatbin.common(counted, 480), ["8.0", "9.0", "12.0"])
         self.assertEqual(fatbin.common({}, 0), [])
-        self.assertEqual(fatbin.undecided(counted, 480), ["9.0a"])
 
     def test_broken_sections_are_refused(self):
         good = container(entry(2, 80))
@@ -156,15 +155,6 @@ class Metadata(unittest.TestCase):
         self.assertEqual(facts.matching_toolkits({"a": "1.0"}, toolkits), ["12.6.2", "12.6.3"])
         self.assertEqual(facts.matching_toolkits({"b": "2.8"}, toolkits), [])
         self.assertEqual(facts.matching_toolkits({"cuda-toolkit": "13.0.3.0"}, {}), ["13.0.3"])
-
-    def test_where_the_count_does_not_decide_no_code_is_proved(self):
-        kernels = {"floors": {}, "containers": 302, "machine_code": {"3.7": 221, "8.0": 287}, "ptx": {}}
-        version = {"__version__": "1.13.1", "cuda": "11.7"}
-        finding = {"version": version, "requires_python": None, "requires": []}
-        for half, sm in ((221, None), (2, ["8.0"])):
-            kernels["machine_code"]["3.7"] = half
-            finding["libraries"] = {"torch/lib/libtorch_cuda_cu.so": kernels}
-            self.assertEqual(facts.conclude(finding, "linux-x86_64", lambda line: {}).values.get("sm"), sm)
 
     def test_version_file(self):
         values = findings.read_version(
