@@ -71,6 +71,8 @@ pub struct Provider<'a, P: Pages> {
     pub(super) installed: &'a [InstalledPin],
     pub(super) projects: Projects<'a, P>,
     pub(super) line: Option<&'a Line<'a>>,
+    /// Whether torch's family has no versions, rather than a source that is still to be chosen.
+    pub(super) without_family: bool,
     /// What each version that was looked into depends on.
     pub(super) known: RefCell<HashMap<(ResolverPackage, Version), Constraints>>,
     pub(super) warnings: RefCell<BTreeSet<String>>,
@@ -107,6 +109,7 @@ impl<'a, P: Pages> Provider<'a, P> {
             installed,
             projects,
             line,
+            without_family: false,
             known: RefCell::default(),
             warnings: RefCell::default(),
             effort: Effort::default(),
@@ -156,7 +159,7 @@ impl<'a, P: Pages> Provider<'a, P> {
             return Ok(set.contains(version).then(|| version.clone()));
         }
         if self.line.is_none() && self.manifests.family_member(name).is_some() {
-            return Err(Stop::SourceNeeded);
+            return if self.without_family { Ok(None) } else { Err(Stop::SourceNeeded) };
         }
         self.effort.distribution(name);
         let project = self.projects.project(name).map_err(Stop::Pages)?;

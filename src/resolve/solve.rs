@@ -82,6 +82,15 @@ struct Solved {
     origins: Vec<Origin>,
 }
 
+/// Whether torch's family may be chosen where no source of it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// That it turns up ends the attempt.
+    Undecided,
+    /// It has no versions.
+    Absent,
+}
+
 /// Why one source has no solution.
 enum Failed<E: std::error::Error + 'static> {
     Proof(Proof),
@@ -95,15 +104,23 @@ impl<P: Pages> Solver<'_, P> {
             return Err(contradiction);
         }
         let family = |name: &PackageName| self.manifests.family_member(name).is_some();
-        if !self.asked.requirements.iter().any(|requirement| family(&requirement.name)) {
-            match self.attempt(None) {
-                Ok(solved) => return Ok(self.with_names_elsewhere(solved, None)),
-                Err(Failed::SourceNeeded) => {}
-                Err(Failed::Proof(proof)) => return Err(self.no_solution(proof)),
-                Err(Failed::Error(error)) => return Err(error),
-            }
+        if self.asked.requirements.iter().any(|requirement| family(&requirement.name)) {
+            return self.with_torch();
         }
-        self.with_torch()
+        match self.attempt(None, Family::Undecided) {
+            Ok(solved) => return Ok(self.with_names_elsewhere(solved, None)),
+            Err(Failed::SourceNeeded) => {}
+            Err(Failed::Proof(proof)) => return Err(self.no_solution(proof)),
+            Err(Failed::Error(error)) => return Err(error),
+        }
+        match self.with_torch() {
+            // Some other choice of versions may need no torch at all.
+            Err(refusal @ ResolveError::NoSolution { .. }) => match self.attempt(None, Family::Absent) {
+                Ok(solved) => Ok(self.with_names_elsewhere(solved, None)),
+                Err(_) => Err(refusal),
+            },
+            answer => answer,
+        }
     }
 
     /// What of the request rules itself out, whatever the indexes have.
@@ -139,7 +156,7 @@ impl<P: Pages> Solver<'_, P> {
             if chosen.as_ref().is_some_and(|(best, ..)| *best >= line.best) {
                 break;
             }
-            match self.attempt(Some(line)) {
+            match self.attempt(Some(line), Family::Undecided) {
                 Ok(solved) => {
                     let reached = self.reached(line, &solved);
                     if chosen.as_ref().is_none_or(|(best, ..)| reached > *best) {
@@ -211,15 +228,16 @@ impl<P: Pages> Solver<'_, P> {
         }
     }
 
-    fn attempt(&self, line: Option<&Line>) -> Result<Solved, Failed<P::Error>> {
+    fn attempt(&self, line: Option<&Line>, family: Family) -> Result<Solved, Failed<P::Error>> {
         let source = line.map(|line| line.source.clone());
         let projects = Projects::new(self.pages, &self.homes, &self.tags, self.admission(), source);
         // What is asked for by URL needs no page.
         let asked = self.asked.requirements.iter().map(|requirement| &requirement.name);
         let names: Vec<PackageName> = asked.filter(|name| !self.asked.direct.contains_key(*name)).cloned().collect();
         projects.prefetch(&names);
-        let provider =
+        let mut provider =
             Provider::new(self.machine, self.manifests, &self.asked, &self.markers, self.installed, projects, line);
+        provider.without_family = family == Family::Absent;
         match pubgrub::resolve(&provider, ResolverPackage::Request, request_version()) {
             Ok(selected) => self.solved(&provider, &selected, line).map_err(Failed::Error),
             Err(PubGrubError::NoSolution(tree)) => Err(Failed::Proof(proof(&provider, tree))),
