@@ -211,8 +211,7 @@ impl<'a, P: Pages> Provider<'a, P> {
             Some(VersionOrUrl::VersionSpecifier(specifiers)) => ranges::of_specifiers(specifiers),
             Some(VersionOrUrl::Url(_)) | None => Ranges::full(),
         };
-        let set =
-            self.asked.constraint(&requirement.name).map_or(set.clone(), |constraint| set.intersection(constraint));
+        let set = self.constrained(&requirement.name, set);
         for extra in &requirement.extras {
             narrow(into, ResolverPackage::Extra(requirement.name.clone(), extra.clone()), &set);
         }
@@ -220,10 +219,27 @@ impl<'a, P: Pages> Provider<'a, P> {
             Some(VersionOrUrl::VersionSpecifier(specifiers)) => ranges::spellings(specifiers).collect(),
             Some(VersionOrUrl::Url(_)) | None => Vec::new(),
         };
-        for spelling in own.iter().chain(self.asked.spellings(&requirement.name)) {
+        for spelling in &own {
             narrow(into, ResolverPackage::Spelled(requirement.name.clone(), spelling.clone()), &set);
         }
-        narrow(into, ResolverPackage::Distribution(requirement.name.clone()), &set);
+        self.require_set(&requirement.name, set, into);
+    }
+
+    /// Adds a requirement of one of these versions.
+    fn require_set(&self, name: &PackageName, set: Set, into: &mut Constraints) {
+        let set = self.constrained(name, set);
+        for spelling in self.asked.spellings(name) {
+            narrow(into, ResolverPackage::Spelled(name.clone(), spelling.clone()), &set);
+        }
+        narrow(into, ResolverPackage::Distribution(name.clone()), &set);
+    }
+
+    /// What the user's constraints leave of a set.
+    fn constrained(&self, name: &PackageName, set: Set) -> Set {
+        match self.asked.constraint(name) {
+            Some(constraint) => set.intersection(constraint),
+            None => set,
+        }
     }
 
     fn dependencies(
@@ -306,7 +322,7 @@ impl<'a, P: Pages> Provider<'a, P> {
             && !metadata.requires_dist.iter().any(|required| required.name.as_ref() == TORCH)
             && let Some(torch) = self.torch_made_for(name, version)
         {
-            into.insert(ResolverPackage::Distribution(super::line::torch()), torch);
+            self.require_set(&super::line::torch(), torch, &mut into);
         }
         self.fetch_ahead(&into);
         Ok(Ok(into))
