@@ -131,13 +131,15 @@ pub struct Found<'a, E> {
     pub unreachable: Option<E>,
     /// What the indexes that were asked lack, a sentence each.
     pub lacking: Vec<String>,
+    /// The variants whose directories were asked for.
+    asked: Vec<Variant>,
 }
 
 impl<'a, P: Pages> Lines<'a, P> {
     /// Asks for the pages of torch and orders their sources.
     pub fn find(&self) -> Result<Found<'a, P::Error>, ResolveError<P::Error>> {
         let set = self.asked.versions(TORCH);
-        let mut found = Found { lines: Vec::new(), unreachable: None, lacking: Vec::new() };
+        let mut found = Found { lines: Vec::new(), unreachable: None, lacking: Vec::new(), asked: Vec::new() };
         let torch = torch();
         if let Some(artifact) = self.asked.direct.get(&torch) {
             let version = artifact.file_name.version.clone();
@@ -166,6 +168,47 @@ impl<'a, P: Pages> Lines<'a, P> {
         Ok(found)
     }
 
+    /// Asks for the variants of older releases that may come to more than what was reached; whether any has a build.
+    ///
+    /// What is asked for beside torch may lead to a release that none of the variants asked for first serves best.
+    pub fn find_more(
+        &self,
+        reached: Option<&Best>,
+        found: &mut Found<'a, P::Error>,
+    ) -> Result<bool, ResolveError<P::Error>> {
+        let any_variant = *self.wanted == VariantChoice::Auto
+            && self.judge.platform().os != Os::Macos
+            && !self.judge.gpus().is_empty()
+            && self.homes.channel() == Channel::Stable;
+        if !any_variant || found.unreachable.is_some() || self.asked.direct.contains_key(&torch()) {
+            return Ok(false);
+        }
+        let set = self.asked.versions(TORCH);
+        let newest_first = || self.releases(&set).rev();
+        let as_new = |version: &&Version| reached.is_none_or(|reached| **version >= reached.release);
+        let installed = self.installed_torch().and_then(variant_of);
+        let may_come_to_more = |variant: &Variant| {
+            if installed.as_ref() == Some(variant) && reached.is_none_or(|reached| !reached.installed) {
+                return true;
+            }
+            let versions = newest_first().take_while(as_new).filter(|version| self.may_have(version, variant));
+            let line = self.line(TorchSource::Pytorch(variant.clone()), false);
+            let most = self.with_best(line, versions.cloned()).map(|line| line.best);
+            most.is_some_and(|most| reached.is_none_or(|reached| *reached < most))
+        };
+        let variants = self.manifests.variants(self.judge.platform()).into_iter().rev();
+        let more: Vec<Variant> =
+            variants.filter(|variant| !found.asked.contains(variant) && may_come_to_more(variant)).collect();
+        self.ask(&more, &set, found)?;
+        found.lines.sort_by(|a, b| b.best.cmp(&a.best));
+        Ok(!found.lines.is_empty())
+    }
+
+    fn installed_torch(&self) -> Option<&Version> {
+        let installed = self.installed.iter().find(|pin| pin.name == torch() && !self.asked.upgrade);
+        installed.map(|pin| &pin.version)
+    }
+
     fn ask(
         &self,
         variants: &[Variant],
@@ -175,6 +218,7 @@ impl<'a, P: Pages> Lines<'a, P> {
         let indexes = variants.iter().filter(|_| !self.homes.no_index()).map(|variant| self.homes.pytorch(variant));
         let pages: Vec<_> = indexes.map(|index| (index, torch())).collect();
         self.pages.prefetch(&pages, &[]);
+        found.asked.extend(variants.iter().cloned());
         for variant in variants {
             let line = self.line(TorchSource::Pytorch(variant.clone()), false);
             if self.homes.no_index() {
@@ -236,9 +280,7 @@ impl<'a, P: Pages> Lines<'a, P> {
     }
 
     fn with_best(&self, mut line: Line<'a>, versions: impl Iterator<Item = Version>) -> Option<Line<'a>> {
-        let torch = torch();
-        let installed = self.installed.iter().find(|pin| pin.name == torch && !self.asked.upgrade);
-        line.best = line.best(versions, installed.map(|pin| &pin.version))?;
+        line.best = line.best(versions, self.installed_torch())?;
         Some(line)
     }
 
@@ -274,6 +316,10 @@ impl<'a, P: Pages> Lines<'a, P> {
             VariantChoice::Auto => {}
         }
         let mut recent: Vec<Variant> = self.serving(set).take(RECENT).flatten().collect();
+        if self.newest().is_some_and(|newest| admits_newer(set, newest)) {
+            // A release that is not known yet has the variants that are alive, whichever older ones the set has.
+            recent.extend(self.serving(&Ranges::full()).take(RECENT).flatten());
+        }
         recent.sort();
         recent.dedup();
         recent.reverse();
@@ -292,8 +338,7 @@ impl<'a, P: Pages> Lines<'a, P> {
     fn others(&self, set: &Ranges<Version>, asked: &[Variant]) -> Vec<Variant> {
         let known: Vec<&Version> = self.releases(set).collect();
         // A release that is not known yet is taken to be like the newest known one.
-        let newest = self.manifests.releases().last().map(|release| &release.version);
-        let versions: Vec<&Version> = if known.is_empty() { newest.into_iter().collect() } else { known };
+        let versions: Vec<&Version> = if known.is_empty() { self.newest().into_iter().collect() } else { known };
         let serves = |variant: &Variant| {
             let mut versions = versions.iter().rev();
             versions.any(|version| self.may_have(version, variant) && self.judge.judge(version, variant, false).is_ok())
@@ -333,9 +378,13 @@ impl<'a, P: Pages> Lines<'a, P> {
             return false;
         }
         let line = self.line(TorchSource::Default, false);
-        let newest = self.manifests.releases().last().map(|release| &release.version);
-        let unknown = newest.filter(|_| self.releases(set).next().is_none());
+        let unknown = self.newest().filter(|newest| admits_newer(set, newest) || self.releases(set).next().is_none());
         unknown.into_iter().chain(self.releases(set).rev()).any(|version| line.judge(version).is_ok())
+    }
+
+    /// The newest known release, which one that is not known is taken to be like.
+    fn newest(&self) -> Option<&Version> {
+        self.manifests.releases().last().map(|release| &release.version)
     }
 
     fn releases<'s>(&'s self, set: &'s Ranges<Version>) -> impl DoubleEndedIterator<Item = &'s Version> {
@@ -355,6 +404,12 @@ const RECENT: usize = 3;
 /// Whether a set has the release, with or without a label.
 pub fn allows(set: &Ranges<Version>, release: &Version) -> bool {
     set.contains(release) || !set.intersection(&ranges::exactly(release)).is_empty()
+}
+
+/// Whether a set has releases above this one.
+fn admits_newer(set: &Ranges<Version>, newest: &Version) -> bool {
+    let above = Ranges::strictly_higher_than(newest.clone()).intersection(&ranges::exactly(newest).complement());
+    !set.intersection(&above).is_empty()
 }
 
 /// The builds of known releases in a set that do not serve, newest release first, the nearest miss first in each.

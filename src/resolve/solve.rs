@@ -148,36 +148,41 @@ impl<P: Pages> Solver<'_, P> {
             wanted: &self.wanted,
             installed: self.installed,
         };
-        let found = lines.find()?;
+        let mut found = lines.find()?;
         let set = self.asked.versions(TORCH);
-        let mut chosen: Option<(Best, &Line, Solved)> = None;
+        let mut chosen: Option<(Best, Line, Solved)> = None;
         let mut first_proof = None;
-        for line in &found.lines {
-            if chosen.as_ref().is_some_and(|(best, ..)| *best >= line.best) {
-                break;
+        'sources: loop {
+            for line in std::mem::take(&mut found.lines) {
+                if chosen.as_ref().is_some_and(|(best, ..)| *best >= line.best) {
+                    break;
+                }
+                match self.attempt(Some(&line), Family::Undecided) {
+                    Ok(solved) => {
+                        let reached = self.reached(&line, &solved);
+                        if chosen.as_ref().is_none_or(|(best, ..)| reached > *best) {
+                            chosen = Some((reached, line, solved));
+                        }
+                    }
+                    Err(Failed::Proof(proof)) => {
+                        let elsewhere = proof.depends_on_source;
+                        first_proof.get_or_insert(proof);
+                        if !elsewhere {
+                            break 'sources;
+                        }
+                    }
+                    Err(Failed::SourceNeeded) => return Err(ResolveError::Solver("a source was chosen".to_owned())),
+                    Err(Failed::Error(error)) => return Err(error),
+                }
             }
-            match self.attempt(Some(line), Family::Undecided) {
-                Ok(solved) => {
-                    let reached = self.reached(line, &solved);
-                    if chosen.as_ref().is_none_or(|(best, ..)| reached > *best) {
-                        chosen = Some((reached, line, solved));
-                    }
-                }
-                Err(Failed::Proof(proof)) => {
-                    let elsewhere = proof.depends_on_source;
-                    first_proof.get_or_insert(proof);
-                    if !elsewhere {
-                        break;
-                    }
-                }
-                Err(Failed::SourceNeeded) => return Err(ResolveError::Solver("a source was chosen".to_owned())),
-                Err(Failed::Error(error)) => return Err(error),
+            if !lines.find_more(chosen.as_ref().map(|(best, ..)| best), &mut found)? {
+                break;
             }
         }
         match (chosen, first_proof) {
             (Some((_, line, mut solved)), _) => {
                 solved.resolution.unfit = reasons::newer_than(lines.rejected(&set), solved.torch.as_ref());
-                self.tell(&mut solved, line, &found);
+                self.tell(&mut solved, &line, &found);
                 Ok(self.with_names_elsewhere(solved, Some(&line.source)))
             }
             (None, Some(proof)) => match found.unreachable {
