@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use torchfix::catalog::Manifests;
-use torchfix::request::{Request, VariantChoice};
+use torchfix::request::{FileRules, Request, VariantChoice};
 
 use super::facts::Facts;
 use super::machine::Machine;
@@ -44,6 +44,7 @@ impl Case {
                 .map_or(VariantChoice::Auto, |variant| VariantChoice::Named(variant.parse().unwrap())),
             upgrade: false,
             pre_releases: false,
+            files: FileRules::default(),
             indexes: indexes(),
         }
     }

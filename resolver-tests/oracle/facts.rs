@@ -27,6 +27,8 @@ pub struct Facts {
     pub branches: Vec<(u64, Pair)>,
     pub retired: Vec<(Pair, u64)>,
     cubins: Vec<Cubin>,
+    /// Parts that stand apart until the driver supports a CUDA.
+    joined: Vec<(Pair, Pair)>,
     cudnn_floors: Vec<(Version, Pair)>,
     pub cards: Vec<Card>,
 }
@@ -104,6 +106,7 @@ impl Facts {
             let on_linux = same().filter_map(|(_, floor, _)| floor.clone()).min();
             (on_linux, same().filter_map(|(.., floor)| floor.clone()).min())
         };
+        let cubin = file("cubin.toml");
         let lines = toolkits.iter().map(|(line, ..)| (*line, lowest(*line))).collect();
         Self {
             lines,
@@ -118,7 +121,10 @@ impl Facts {
             retired: rows(&cuda, "retired")
                 .map(|row| (line(text(row, "below").unwrap()), number(row, "from")))
                 .collect(),
-            cubins: rows(&file("cubin.toml"), "cubin")
+            joined: rows(&cubin, "joined")
+                .map(|row| (line(text(row, "device").unwrap()), line(text(row, "cuda").unwrap())))
+                .collect(),
+            cubins: rows(&cubin, "cubin")
                 .map(|row| Cubin {
                     code: line(text(row, "code").unwrap()),
                     except: pairs(row, "except").unwrap_or_default(),
@@ -186,15 +192,19 @@ impl Facts {
         by_floor.chain(by_branch).max()
     }
 
-    /// Whether a card runs machine code.
-    pub fn runs(&self, code: Code, card: Pair) -> bool {
+    /// Whether a card runs machine code, with a driver that supports this CUDA.
+    pub fn runs(&self, code: Code, card: Pair, driver: Pair) -> bool {
         if code.suffixed {
             return card == code.target;
+        }
+        let of_its_generation = card.0 == code.target.0 && card.1 >= code.target.1;
+        if of_its_generation && self.joined.iter().any(|(device, cuda)| *device == card && driver >= *cuda) {
+            return true;
         }
         match self.cubins.iter().find(|row| row.code == code.target) {
             Some(Cubin { only: Some(only), .. }) => only.contains(&card),
             Some(row) if row.except.contains(&card) => false,
-            _ => card.0 == code.target.0 && card.1 >= code.target.1,
+            _ => of_its_generation,
         }
     }
 

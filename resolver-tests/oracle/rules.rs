@@ -55,7 +55,7 @@ pub fn worth(
     if machine.cards.is_empty() {
         return Ok(worth(true, true, newest_first));
     }
-    let native = driver(facts, machine, cuda)?;
+    let (supported, native) = driver(facts, machine, cuda)?;
     let code = code(facts, &platform, row, variant, asked)?;
     let cudnn = cudnn(facts, release, &platform, variant);
     let floor = cudnn.and_then(|cudnn| facts.cudnn_floor(cudnn));
@@ -65,7 +65,7 @@ pub fn worth(
             return Err("its cuDNN left a card");
         }
         let Some((codes, ptx)) = &code else { continue };
-        if codes.iter().any(|code| facts.runs(*code, *card)) {
+        if codes.iter().any(|code| facts.runs(*code, *card, supported)) {
             continue;
         }
         if !(native && ptx.iter().any(|ptx| ptx <= card)) {
@@ -76,8 +76,8 @@ pub fn worth(
     Ok(worth(code_for_all, native, if native { newest_first } else { (-newest_first.0, -newest_first.1) }))
 }
 
-/// Whether the driver runs this CUDA natively (`true`) or by minor-version compatibility.
-fn driver(facts: &Facts, machine: &Machine, cuda: Pair) -> Result<bool, &'static str> {
+/// The CUDA that the driver supports, and whether it runs this one natively rather than by minor-version compatibility.
+fn driver(facts: &Facts, machine: &Machine, cuda: Pair) -> Result<(Pair, bool), &'static str> {
     let Some(driver) = &machine.driver else { return Err("there is no driver") };
     let branch = driver.numbers[0];
     let retired = |card: &Pair| facts.retired.iter().any(|(below, from)| card < below && branch >= *from);
@@ -89,12 +89,12 @@ fn driver(facts: &Facts, machine: &Machine, cuda: Pair) -> Result<bool, &'static
         return Err("the driver knows no CUDA");
     };
     if supported >= cuda {
-        return Ok(true);
+        return Ok((supported, true));
     }
     // A driver that meets a major version's minimum is one of that major version.
     let floor = facts.family_floor(cuda.0, windows);
     if floor.is_some_and(|floor| driver >= floor) {
-        return Ok(false);
+        return Ok((supported, false));
     }
     Err("the driver is too old")
 }

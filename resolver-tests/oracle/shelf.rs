@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use torchfix::catalog::{Artifact, Index, IndexKind, Page, PageFailure, Pages};
 use torchfix::request::Indexes;
-use torchfix::vocab::{CoreMetadata, Diagnostic, ExitStatus, PackageName, Sha256};
+use torchfix::vocab::{Channel, CoreMetadata, Diagnostic, ExitStatus, PackageName, Sha256};
 
 use super::wheel::{Place, Wheel};
 
@@ -21,6 +21,8 @@ pub fn indexes() -> Indexes {
         find_links: Vec::new(),
         torch: PYTORCH.parse().unwrap(),
         torch_is_mirror: false,
+        channel: Channel::Stable,
+        no_index: false,
     }
 }
 
