@@ -38,6 +38,8 @@ pub struct Release {
     pub version: Version,
     pub torchvision: Version,
     pub torchaudio: Version,
+    /// The Pythons it has wheels for: `3.13t` is without the GIL.
+    pub pythons: Vec<String>,
     /// The variant of PyPI's wheel by platform.
     pub pypi: BTreeMap<String, String>,
     pub builds: Vec<Build>,
@@ -53,6 +55,8 @@ pub struct Build {
     pub ptx: Vec<Pair>,
     pub glibc: Option<Pair>,
     pub advertised: bool,
+    /// Where they differ from the release's.
+    pub pythons: Option<Vec<String>>,
 }
 
 /// Machine code for one target; with a suffix it is for that card alone.
@@ -220,6 +224,7 @@ fn release(row: &Table) -> Release {
         version: version(row, "version").unwrap(),
         torchvision: version(row, "torchvision").unwrap(),
         torchaudio: version(row, "torchaudio").unwrap(),
+        pythons: list(row, "pythons").unwrap_or_default(),
         pypi: row["pypi"].as_table().unwrap().iter().map(|(key, value)| (key.clone(), plain(value))).collect(),
         builds: rows(row, "builds").map(build).collect(),
     }
@@ -234,6 +239,7 @@ fn build(row: &Table) -> Build {
         code: list(row, "sm").map(|codes| codes.iter().map(|code| self::code(code)).collect()),
         ptx: pairs(row, "ptx").unwrap_or_default(),
         glibc: text(row, "glibc").map(line),
+        pythons: list(row, "pythons"),
         advertised: row.get("advertised").is_none_or(|advertised| advertised.as_bool().unwrap()),
     }
 }

@@ -99,11 +99,8 @@ impl Stock<'_> {
             }
             let version = Version { numbers, label: None };
             let vision = Version { numbers: vec![0, 99, step as u64], label: None };
-            let recent = facts.releases.iter().rev().take(3).flat_map(|release| &release.builds);
-            let recent = recent.filter(|build| build.platform == platform).map(|build| build.variant.as_str());
-            let mut variants: Vec<&str> = recent.chain(["cu134"]).collect();
-            variants.sort_unstable();
-            variants.dedup();
+            let alive = newest.builds.iter().filter(|build| build.platform == platform && self.has_python(build));
+            let variants: Vec<&str> = alive.map(|build| build.variant.as_str()).chain(["cu134"]).collect();
             for (place, variant) in variants.into_iter().enumerate() {
                 if number(self.genes.seed, (place * 2 + step) as u64, 2) == 0 {
                     self.release(&version, (&vision, &newest.torchaudio), Some(variant));
@@ -113,6 +110,13 @@ impl Stock<'_> {
                 self.release(&version, (&vision, &newest.torchaudio), None);
             }
         }
+    }
+
+    /// Whether a build of the newest release is for this Python: then one that is newer still may be.
+    fn has_python(&self, build: &super::facts::Build) -> bool {
+        let Machine { python, free_threaded, .. } = self.machine;
+        let python = format!("3.{python}{}", if *free_threaded { "t" } else { "" });
+        build.pythons.as_ref().unwrap_or(&self.facts.newest().pythons).contains(&python)
     }
 
     /// One build of torch, with its companions.
