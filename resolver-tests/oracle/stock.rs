@@ -82,10 +82,14 @@ impl Stock<'_> {
         let (facts, platform) = (self.facts, self.machine.platform());
         for release in &facts.releases {
             let companions = (&release.torchvision, &release.torchaudio);
-            for build in release.builds.iter().filter(|build| build.platform == platform) {
-                self.release(&release.version, companions, Some(&build.variant));
+            let own = release.builds.iter().filter(|build| build.platform == platform && self.is_for(release, build));
+            for variant in own.map(|build| build.variant.as_str()).collect::<Vec<_>>() {
+                self.release(&release.version, companions, Some(variant));
             }
-            if release.pypi.contains_key(&platform) {
+            let of_pypi = release.pypi.get(&platform).and_then(|variant| {
+                release.builds.iter().find(|build| build.platform == platform && build.variant == *variant)
+            });
+            if of_pypi.is_some_and(|build| self.is_for(release, build)) {
                 self.release(&release.version, companions, None);
             }
         }
@@ -99,7 +103,7 @@ impl Stock<'_> {
             }
             let version = Version { numbers, label: None };
             let vision = Version { numbers: vec![0, 99, step as u64], label: None };
-            let alive = newest.builds.iter().filter(|build| build.platform == platform && self.has_python(build));
+            let alive = newest.builds.iter().filter(|build| build.platform == platform && self.is_for(newest, build));
             let variants: Vec<&str> = alive.map(|build| build.variant.as_str()).chain(["cu134"]).collect();
             for (place, variant) in variants.into_iter().enumerate() {
                 if number(self.genes.seed, (place * 2 + step) as u64, 2) == 0 {
@@ -112,11 +116,12 @@ impl Stock<'_> {
         }
     }
 
-    /// Whether a build of the newest release is for this Python: then one that is newer still may be.
-    fn has_python(&self, build: &super::facts::Build) -> bool {
+    /// Whether a release is known to have wheels of a build for this Python, or may have.
+    fn is_for(&self, release: &super::facts::Release, build: &super::facts::Build) -> bool {
         let Machine { python, free_threaded, .. } = self.machine;
         let python = format!("3.{python}{}", if *free_threaded { "t" } else { "" });
-        build.pythons.as_ref().unwrap_or(&self.facts.newest().pythons).contains(&python)
+        let pythons = build.pythons.as_ref().unwrap_or(&release.pythons);
+        pythons.is_empty() || pythons.contains(&python)
     }
 
     /// One build of torch, with its companions.

@@ -207,9 +207,11 @@ impl<'a> Judge<'a> {
         let known = self.manifests.build(version, &self.platform, variant);
         if let Some(build) = known {
             self.glibc(build)?;
-            if !build.advertised && !named {
-                return Err(Unfit::Unadvertised);
-            }
+        }
+        // A release that is not known is advertised where the newest known one of its variant is.
+        let advertised = known.or_else(|| self.newest(variant)).is_none_or(|build| build.advertised);
+        if !advertised && !named {
+            return Err(Unfit::Unadvertised);
         }
         let Variant::Cuda(cuda) = *variant else {
             let serves = self.gpus().is_empty() || named || self.machine.os == Os::Macos;
@@ -224,6 +226,11 @@ impl<'a> Judge<'a> {
         self.judge_gpus(version, variant, cuda, known, named)
     }
 
+    fn newest(&self, variant: &Variant) -> Option<&Build> {
+        let builds = self.manifests.releases().iter().rev().flat_map(|release| &release.builds);
+        builds.into_iter().find(|build| build.platform == self.platform && build.variant == *variant)
+    }
+
     fn judge_gpus(
         &self,
         version: &Version,
@@ -235,7 +242,6 @@ impl<'a> Judge<'a> {
         let (build, assumed) = match known {
             Some(build) if build.sm.is_some() => (Some(build), None),
             _ => match self.manifests.newest_with_code(&self.platform, variant) {
-                Some((_, build)) if !build.advertised && !named => return Err(Unfit::Unadvertised),
                 Some((release, build)) => (Some(build), Some(Assumed { from: release.version.clone() })),
                 None if named => (None, None),
                 None => return Err(Unfit::UnknownCode),
@@ -246,7 +252,10 @@ impl<'a> Judge<'a> {
         for gpu in self.gpus() {
             let Some(capability) = gpu.compute_capability else { continue };
             self.driven(gpu, capability)?;
-            let Some(build) = build else { continue };
+            let Some(build) = build else {
+                self.cudnn(version, variant, known, gpu, capability)?;
+                continue;
+            };
             let code = build.sm.iter().flatten().any(|target| self.runs(*target, capability));
             if !code {
                 if !build.ptx.iter().any(|ptx| *ptx <= capability) {
@@ -257,7 +266,7 @@ impl<'a> Judge<'a> {
                 }
                 code_for_every_card = false;
             }
-            self.cudnn(version, variant, known.or(Some(build)), gpu, capability)?;
+            self.cudnn(version, variant, known, gpu, capability)?;
         }
         let cuda = if native { CudaPreference::Native(cuda) } else { CudaPreference::Compatible(cuda) };
         Ok(Fit { code_for_every_card, native, cuda, assumed })
@@ -332,12 +341,20 @@ impl<'a> Judge<'a> {
         &self,
         version: &Version,
         variant: &Variant,
-        build: Option<&Build>,
+        known: Option<&Build>,
         gpu: &Gpu,
         capability: ComputeCapability,
     ) -> Result<(), Unfit> {
-        let cudnn = build.and_then(|build| build.cudnn.as_ref());
-        let Some(cudnn) = cudnn.or_else(|| self.manifests.cudnn_elsewhere(version, variant)) else { return Ok(()) };
+        let of = |release: &Version| {
+            let own = self.manifests.build(release, &self.platform, variant).and_then(|build| build.cudnn.as_ref());
+            own.or_else(|| self.manifests.cudnn_elsewhere(release, variant))
+        };
+        // A release that is not known is taken to have that of the newest of the variant of which it is known.
+        let cudnn = match known {
+            Some(_) => of(version),
+            None => self.manifests.releases().iter().rev().find_map(|release| of(&release.version)),
+        };
+        let Some(cudnn) = cudnn else { return Ok(()) };
         match self.manifests.cudnn_floor(cudnn) {
             Some(floor) if capability < floor => {
                 Err(Unfit::CudnnTooNew { gpu: title(gpu), cudnn: cudnn.clone(), floor })

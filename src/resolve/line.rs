@@ -7,7 +7,7 @@ use super::fit::{CudaPreference, Fit, Judge, Unfit};
 use super::projects::{Projects, variant_of};
 use super::provider::TORCH;
 use super::{Asked, InstalledPin, RejectedBuild, ResolveError, ranges};
-use crate::catalog::manifest::{Build, Release};
+use crate::catalog::manifest::{Build, PythonAbi, Release};
 use crate::catalog::{Homes, Manifests, PageFailure as _, Pages, TorchSource};
 use crate::machine::{CompatibleTags, Incompatible};
 use crate::request::VariantChoice;
@@ -24,6 +24,8 @@ pub struct Line<'a> {
     pub stands_in: bool,
     /// Whether the user named the very build.
     named: bool,
+    /// The torch that is installed, where that may stay.
+    kept: Option<Version>,
     channel: Channel,
     judge: &'a Judge<'a>,
     manifests: &'a Manifests,
@@ -71,6 +73,8 @@ impl Line<'_> {
         let variant = self.variant(version).ok_or(Unfit::UnknownCode)?;
         let wanted = match self.wanted {
             VariantChoice::Named(wanted) => Some(wanted.clone()),
+            // What is there and computes on the CPU is not taken away for being larger than need be.
+            VariantChoice::Auto if self.kept.as_ref() == Some(version) => None,
             VariantChoice::Auto if self.judge.gpus().is_empty() && !self.stands_in => Some(Variant::Cpu),
             VariantChoice::Auto => None,
         };
@@ -191,7 +195,11 @@ impl<'a, P: Pages> Lines<'a, P> {
             if installed.as_ref() == Some(variant) && reached.is_none_or(|reached| !reached.installed) {
                 return true;
             }
-            let versions = newest_first().take_while(as_new).filter(|version| self.may_have(version, variant));
+            let versions = newest_first().take_while(as_new).filter(|version| {
+                // Where nothing is found yet, that the manifests know of no such build is no reason not to look.
+                let known = || self.may_have(version, variant) && !self.is_for_other_pythons(version, variant);
+                reached.is_none() || known()
+            });
             let line = self.line(TorchSource::Pytorch(variant.clone()), false);
             let most = self.with_best(line, versions.cloned()).map(|line| line.best);
             most.is_some_and(|most| reached.is_none_or(|reached| *reached < most))
@@ -298,6 +306,7 @@ impl<'a, P: Pages> Lines<'a, P> {
             best: nothing,
             stands_in,
             named: matches!(self.wanted, VariantChoice::Named(_)),
+            kept: self.installed_torch().cloned(),
             channel: self.homes.channel(),
             judge: self.judge,
             manifests: self.manifests,
@@ -312,7 +321,11 @@ impl<'a, P: Pages> Lines<'a, P> {
         match self.wanted {
             VariantChoice::Named(variant) => return one(vec![variant.clone()]),
             VariantChoice::Auto if self.judge.platform().os == Os::Macos => return Box::new(std::iter::empty()),
-            VariantChoice::Auto if self.judge.gpus().is_empty() => return one(vec![Variant::Cpu]),
+            VariantChoice::Auto if self.judge.gpus().is_empty() => {
+                let kept = self.installed_torch().filter(|version| set.contains(version)).and_then(variant_of);
+                let kept = kept.filter(|variant| *variant != Variant::Cpu);
+                return one(std::iter::once(Variant::Cpu).chain(kept).collect());
+            }
             VariantChoice::Auto => {}
         }
         let mut recent: Vec<Variant> = self.serving(set).take(RECENT).flatten().collect();
@@ -350,13 +363,11 @@ impl<'a, P: Pages> Lines<'a, P> {
     /// The releases that have a build for this machine and its Python, newest first: the variants of each.
     fn serving<'s>(&'s self, set: &'s Ranges<Version>) -> impl Iterator<Item = Vec<Variant>> + 's {
         let platform = self.judge.platform();
-        let python = self.judge.python();
         let releases = self.manifests.releases().iter().rev().filter(|release| allows(set, &release.version));
         let variants = move |release: &Release| -> Vec<Variant> {
             let serves = |build: &&Build| {
-                let pythons = release.pythons_of(build);
                 build.platform == *platform
-                    && (pythons.is_empty() || python.is_none_or(|python| pythons.contains(&python)))
+                    && self.is_among(release.pythons_of(build))
                     && self.judge.judge(&release.version, &build.variant, false).is_ok()
             };
             release.builds.iter().filter(serves).map(|build| build.variant.clone()).collect()
@@ -364,12 +375,29 @@ impl<'a, P: Pages> Lines<'a, P> {
         releases.map(variants).filter(|variants| !variants.is_empty())
     }
 
-    /// Whether a release may have a variant: what is known of the newest releases is not complete.
+    /// Whether a release may have a variant.
+    ///
+    /// What is known of the newest releases is not complete: they may have any variant that one of them has.
     fn may_have(&self, version: &Version, variant: &Variant) -> bool {
+        let platform = self.judge.platform();
         let known = self.manifests.releases();
         let newest = known.get(known.len().saturating_sub(RECENT)..).unwrap_or_default();
-        self.manifests.build(version, self.judge.platform(), variant).is_some()
-            || newest.iter().any(|release| release.version == *version)
+        self.manifests.build(version, platform, variant).is_some()
+            || (newest.iter().any(|release| release.version == *version)
+                && newest.iter().any(|release| self.manifests.build(&release.version, platform, variant).is_some()))
+    }
+
+    /// Whether a release is known to have wheels, and none of a variant for this Python.
+    fn is_for_other_pythons(&self, version: &Version, variant: &Variant) -> bool {
+        let Some(release) = self.manifests.release(version) else { return false };
+        let build = self.manifests.build(version, self.judge.platform(), variant);
+        let pythons = build.map_or(release.pythons.as_slice(), |build| release.pythons_of(build));
+        !self.is_among(pythons)
+    }
+
+    /// Whether this Python is one of these; where none are known it may be.
+    fn is_among(&self, pythons: &[PythonAbi]) -> bool {
+        pythons.is_empty() || self.judge.python().is_none_or(|python| pythons.contains(&python))
     }
 
     /// Whether PyPI's own torch may be what is wanted, by what the manifests say of it.

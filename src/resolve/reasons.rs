@@ -64,7 +64,7 @@ pub fn choice(
     let built_for = if version.is_local() { String::new() } else { format!(", built for {variant}") };
     told.reason(match wanted {
         VariantChoice::Named(wanted) => format!("torch {version}{built_for} from {place}: {wanted} was named"),
-        VariantChoice::Auto if no_gpu && variant.cuda().is_none() => {
+        VariantChoice::Auto if no_gpu && variant.cuda().is_none() && !line.best.installed => {
             format!("torch {version}{built_for} from {place}: the newest without an accelerator")
         }
         VariantChoice::Auto if line.best.installed => {
@@ -72,7 +72,7 @@ pub fn choice(
         }
         VariantChoice::Auto => format!("torch {version}{built_for} from {place}: the newest that serves this machine"),
     });
-    if no_gpu && variant.cuda().is_some() {
+    if no_gpu && variant.cuda().is_some() && line.stands_in {
         told.reason(format!(
             "a build for {variant} computes on the CPU too; it is larger than one for the CPU alone, which no index at hand offers"
         ));

@@ -271,7 +271,7 @@ impl Judge<'_> {
                     unfit.push(self.too_old_for_ptx(gpu, cuda));
                 }
             }
-            unfit.extend(self.cudnn(version, variant, known.or(Some(build)), gpu, capability).err());
+            unfit.extend(self.cudnn(version, variant, known, gpu, capability).err());
         }
         unfit.extend(native.err());
     }
