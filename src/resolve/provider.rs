@@ -176,7 +176,8 @@ impl<'a, P: Pages> Provider<'a, P> {
                 return Ok(Some(companion.clone()));
             }
         }
-        if let Some(version) = choices().next() {
+        let works = self.works_with_torch(name);
+        if let Some(version) = choices().find(|version| works.contains(version)).or_else(|| choices().next()) {
             return Ok(Some(version.clone()));
         }
         if ranges::pinned(set).is_some()
@@ -195,6 +196,14 @@ impl<'a, P: Pages> Provider<'a, P> {
             "torchaudio" => Some(release.torchaudio.clone()),
             _ => None,
         }
+    }
+
+    /// The versions of a distribution that the torch that was chosen is known to work with.
+    fn works_with_torch(&self, name: &PackageName) -> Set {
+        let torch = self.torch.borrow();
+        let limits = torch.iter().flat_map(|torch| self.manifests.limits(torch));
+        let here = limits.filter(|limit| limit.name == *name && limit.os.is_none_or(|os| os == self.machine.os));
+        here.fold(Ranges::full(), |all, limit| all.intersection(&ranges::of_specifiers(&limit.allowed)))
     }
 
     fn request(&self) -> Constraints {

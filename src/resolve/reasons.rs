@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::fit::{CudaPreference, Judge, title};
 use super::line::Line;
 use super::{RejectedBuild, ResolverPackage};
+use crate::catalog::Manifests;
 use crate::machine::Machine;
 use crate::request::VariantChoice;
-use crate::vocab::{PackageName, Variant, Version};
+use crate::vocab::{Os, PackageName, Variant, Version};
 
 /// Reasons and warnings as they gather.
 #[derive(Debug, Default)]
@@ -113,6 +114,24 @@ pub fn choice(
             "which GPUs torch {version} has code for is assumed from {}+{variant}, the newest whose code is known",
             assumed.from
         ));
+    }
+}
+
+/// What torch is known not to work with among the distributions that come or stay.
+pub fn limits<'a>(
+    told: &mut Told,
+    manifests: &Manifests,
+    os: Os,
+    torch: &Version,
+    others: impl Iterator<Item = (&'a PackageName, &'a Version)> + Clone,
+) {
+    for limit in manifests.limits(torch).filter(|limit| limit.os.is_none_or(|own| own == os)) {
+        let mut broken =
+            others.clone().filter(|(name, version)| **name == limit.name && !limit.allowed.contains(version));
+        if let Some((name, version)) = broken.next() {
+            told.warnings
+                .push(format!("torch {torch} does not work with {name} {version}: ask for `{name}{}`", limit.allowed));
+        }
     }
 }
 

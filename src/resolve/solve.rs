@@ -339,6 +339,11 @@ impl<P: Pages> Solver<'_, P> {
         if line.source == TorchSource::Default && variant_of(&version).is_none() && found.unreachable.is_some() {
             told.reason(format!("torch {version} and its family come from the default index"));
         }
+        let wheels = &solved.resolution.wheels;
+        let come = wheels.iter().map(|wheel| (&wheel.name, &wheel.version));
+        let stay = self.installed.iter().filter(|pin| wheels.iter().all(|wheel| wheel.name != pin.name));
+        let others = come.chain(stay.map(|pin| (&pin.name, &pin.version)));
+        reasons::limits(&mut told, self.manifests, self.machine.os, &version, others);
         solved.resolution.reasons = told.reasons;
         solved.resolution.warnings.extend(told.warnings);
     }
