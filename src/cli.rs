@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::vocab::Channel;
 
-/// Takes a bare machine, or a broken virtual environment, to a PyTorch that provably works on its GPU.
+/// Takes a bare machine to a PyTorch that provably works on its GPU.
 #[derive(Debug, Parser)]
 #[command(name = "torchfix", version, max_term_width = 110, propagate_version = true)]
 pub struct Cli {

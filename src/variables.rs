@@ -36,6 +36,24 @@ pub const UV_INDEX_URL: &str = "UV_INDEX_URL";
 /// uv's word for `--exclude-newer`.
 pub const UV_EXCLUDE_NEWER: &str = "UV_EXCLUDE_NEWER";
 
+/// The variables that say what is installed and where from: one that cannot be read must not be passed over.
+pub const SETTINGS: [&str; 14] = [
+    INDEX_URL,
+    EXTRA_INDEX_URL,
+    FIND_LINKS,
+    TORCH_INDEX,
+    VARIANT,
+    CHANNEL,
+    EXCLUDE_NEWER,
+    MANIFESTS,
+    LINK_MODE,
+    PIP_INDEX_URL,
+    PIP_EXTRA_INDEX_URL,
+    UV_DEFAULT_INDEX,
+    UV_INDEX_URL,
+    UV_EXCLUDE_NEWER,
+];
+
 /// The active virtual environment.
 pub const VIRTUAL_ENV: &str = "VIRTUAL_ENV";
 /// The base directory of user caches on Linux.

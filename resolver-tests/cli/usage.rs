@@ -110,3 +110,28 @@ fn detect_tells_the_facts_in_the_contract_s_shape() {
     let again = place.run(&["detect", "--json", "--facts", "facts.json"]).json();
     assert_eq!(again["gpus"], facts["gpus"]);
 }
+
+#[test]
+fn a_visible_that_names_no_card_is_refused() {
+    let Some(place) = workplace() else { return };
+    let machine = ["--gpu", "RTX 4090", "--driver", "580.95.05", "--platform", "manylinux_2_28_x86_64"];
+    for visible in ["3", "a", "GPU-0000"] {
+        let words = ["install", "--dry-run", "--python-version", "3.12", "--visible", visible];
+        let ran = place.run(&[&words[..], &machine].concat());
+        ran.assert_status(2);
+        assert!(ran.stderr.contains(&format!("`--visible {visible}` names no card")), "{}", ran.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_setting_that_is_no_text_is_not_passed_over() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let Some(place) = workplace() else { return };
+    let mut command = place.command(&["install", "--dry-run", "demo", "--gpu", "none"]);
+    let ran =
+        Ran::of(&command.env("PIP_INDEX_URL", std::ffi::OsStr::from_bytes(b"http://\xff/simple")).output().unwrap());
+    ran.assert_status(2);
+    assert!(ran.stderr.contains("PIP_INDEX_URL is not valid Unicode"), "{}", ran.stderr);
+}

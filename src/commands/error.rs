@@ -26,6 +26,12 @@ pub(super) enum CommandError {
     /// Code `usage.platform`, exit 2.
     #[error("--platform: {0}")]
     Platform(#[source] ParsePlatformError),
+    /// Code `usage.visible`, exit 2.
+    #[error("`--visible {0}` names no card that is here")]
+    Visible(String),
+    /// Code `usage.not-text`, exit 2.
+    #[error("the variable {0} is not valid Unicode, so it cannot be followed, and it is not passed over either")]
+    NotText(&'static str),
     /// Code `usage.link-mode`, exit 2.
     #[error("`{variable}={value}` is no link mode; link modes are auto, reflink, hardlink, copy")]
     LinkMode { variable: &'static str, value: String },
@@ -71,6 +77,8 @@ impl Diagnostic for CommandError {
             Self::FactsFile { .. } => "usage.facts-file",
             Self::ForeignFacts { .. } => "usage.foreign-facts",
             Self::Platform(_) => "usage.platform",
+            Self::Visible(_) => "usage.visible",
+            Self::NotText(_) => "usage.not-text",
             Self::LinkMode { .. } => "usage.link-mode",
             Self::What(_) => "usage.what",
             Self::Unhashed(_) => "fetch.unhashed",
@@ -102,6 +110,10 @@ impl Diagnostic for CommandError {
                 "`torchfix --help` lists the commands, `torchfix COMMAND --help` their options".to_owned()
             }
             Self::FactsFile { .. } => "`torchfix detect --json` writes such a file".to_owned(),
+            Self::Visible(_) => {
+                "`torchfix detect` shows the cards and their numbers; `--gpu none` plans for the CPU".to_owned()
+            }
+            Self::NotText(variable) => format!("set {variable} anew, or unset it"),
             Self::ForeignFacts { .. } => "add `--dry-run` to see the plan for that machine".to_owned(),
             Self::What(_) => "name one of torch, cuda, cudnn, gpus, indexes, or a version of torch".to_owned(),
             Self::NoRoom { option, .. } => {

@@ -253,6 +253,10 @@ fn settle(session: &Session, args: &InstallArgs, manifests: &Manifests) -> Resul
             .map(|channel| (channel, manifests.channel_path(channel).to_owned()))
             .to_vec(),
     };
+    let unreadable = |name: &&&str| session.host.variable(name).is_some_and(|value| value.to_str().is_none());
+    if let Some(name) = variables::SETTINGS.iter().find(unreadable) {
+        return Err(CommandError::NotText(name).into());
+    }
     let lookup = |name: &str| session.host.text_variable(name).map(str::to_owned);
     Ok(Request::settle(args, session.host.working_directory(), &lookup, &defaults)?)
 }

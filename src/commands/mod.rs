@@ -82,7 +82,9 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitStatus {
         || words.windows(2).any(|pair| pair == ["--format", "json"]);
     if json {
         let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        // What is wrong, with the lines that name it; the usage after it is for people.
+        let wrong: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+        let message = wrong.join(" ").trim_start_matches("error: ").to_owned();
         report::failure(
             Output { json, verbosity: Verbosity::Normal, progress: false },
             &CommandError::Arguments(message).into(),

@@ -164,7 +164,22 @@ fn facts(
     {
         gpus.retain(|gpu| visible.contains(&gpu.index));
     }
+    hidden(args, &machine)?;
     Ok(machine)
+}
+
+/// Refuses a `--visible` that names no card of this machine: that would hide all of them and say nothing.
+fn hidden(args: &MachineArgs, machine: &Machine) -> Result<(), Error> {
+    let Some(text) = args.visible.as_deref().filter(|text| !text.trim().is_empty() && text.trim() != "-1") else {
+        return Ok(());
+    };
+    let none_left = machine.gpus.as_ref().is_some_and(Vec::is_empty);
+    let stated = args.facts.is_some() || !args.gpu.is_empty();
+    let by_name = visible(args).is_none();
+    if (none_left && (stated || machine.driver.is_some())) || (stated && by_name) {
+        return Err(CommandError::Visible(text.chars().take(80).collect()).into());
+    }
+    Ok(())
 }
 
 /// The numbers of `--visible`; `None` where it names cards otherwise, or is not given.

@@ -70,7 +70,9 @@ impl Diagnostic for FactsError {
             Self::NotJson { .. } | Self::Schema { .. } | Self::Invalid { .. } => {
                 "`torchfix detect --json` prints facts in the form that is read"
             }
-            Self::Missing { key: "python" } => "state one with `--python-version 3.12`",
+            Self::Missing { key: "python" | "python.version" } => {
+                "state one with `--python-version 3.12`; `--platform` needs it as well"
+            }
             Self::Missing { key: "gpus" | "gpus[].compute_capability" } => {
                 "state the card with `--gpu`, by name or compute capability, or `--gpu none`"
             }

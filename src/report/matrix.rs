@@ -124,7 +124,11 @@ impl<'a> MatrixView<'a> {
             lines.push(format!("{:3} taken only when its variant is named", "( )"));
         }
         match &self.matrix.chosen {
-            Some(chosen) => lines.push(format!("{:3} what `torchfix install` takes: torch {}", "*", chosen.title())),
+            Some(chosen) => lines.push(format!(
+                "{:3} what `torchfix install` takes where the indexes have it: torch {}",
+                "*",
+                chosen.title()
+            )),
             None => lines.push(format!("{RED}no build serves this machine{RED:#}")),
         }
         lines

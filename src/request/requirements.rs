@@ -224,14 +224,13 @@ fn is_wheel(path: &str) -> bool {
 /// A text as messages show it: not endless, and of URLs in it not who asks.
 pub(super) fn shown_without_credentials(text: &str) -> String {
     let mut shown = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        let end = after.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(after.len());
-        shown.push_str(before);
-        rest = after[..end].rfind('@').map_or(after, |at| &after[at + 1..]);
+    for word in text.split_inclusive(char::is_whitespace) {
+        // A password may have any sign in it, slashes too: all up to the last `@` of the word may be one.
+        let start = word.find("://").map_or(0, |at| at + 3);
+        let secret = word[start..].rfind('@').filter(|end| word[start..start + end].contains(':') || start > 0);
+        shown.push_str(&word[..start]);
+        shown.push_str(secret.map_or(&word[start..], |end| &word[start + end + 1..]));
     }
-    shown.push_str(rest);
     shown.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
@@ -251,6 +250,22 @@ mod tests {
         let requirement = parse_requirement("https://host/demo-1.0%2Bcu1-py3-none-any.whl", folder.path()).unwrap();
         assert!(requirement.version_or_url.is_some());
         assert!(parse_requirement("demo.whl", folder.path()).is_err());
+    }
+
+    #[test]
+    fn passwords_are_not_shown_where_a_url_does_not_parse() {
+        for text in [
+            "http://alice:SECRET/x@127.0.0.1:1/simple",
+            "http://alice:SECRET#x@h/simple",
+            "http://alice:SECRET@h:99999/simple",
+            "alice:SECRET@h/simple",
+            "x=y=http://b:SECRET@h/s",
+            "dep @@ http://b:SECRET@h/other-1-py3-none-any.whl",
+        ] {
+            assert!(!shown_without_credentials(text).contains("SECRET"), "{}", shown_without_credentials(text));
+        }
+        assert_eq!(shown_without_credentials("demo @ https://h/x.whl"), "demo @ https://h/x.whl");
+        assert_eq!(shown_without_credentials("demo@1"), "demo@1");
     }
 
     #[test]

@@ -173,7 +173,7 @@ fn index_url(setting: &Setting<'_>) -> Result<Url, RequestError> {
     let Setting { title, text, folder } = setting;
     let error = |reason: String| RequestError::Index {
         setting: title.clone(),
-        text: Url::parse(text).map_or_else(|_| text.chars().take(200).collect(), |url| without_credentials(&url)),
+        text: Url::parse(text).map_or_else(|_| shown_without_credentials(text), |url| without_credentials(&url)),
         reason,
     };
     let mut url = match Url::parse(text) {

@@ -338,6 +338,8 @@ impl<'a, P: Pages> Lines<'a, P> {
         recent.reverse();
         // What is not released yet is not built for what only older releases were.
         if self.homes.channel() != Channel::Stable && !recent.is_empty() {
+            let there = self.manifests.channel_variants(self.homes.channel());
+            recent.retain(|variant| there.is_empty() || there.contains(variant));
             return one(recent);
         }
         let others = {

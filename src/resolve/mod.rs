@@ -3,6 +3,7 @@
 mod admission;
 mod asked;
 mod clash;
+mod companions;
 mod effort;
 mod elsewhere;
 mod error;

@@ -187,7 +187,7 @@ impl<'a, P: Pages> Projects<'a, P> {
                     project.found = true;
                     project.skipped = page.skipped.len();
                     project.note_faults(&index, name, &page);
-                    for artifact in &page.artifacts {
+                    for artifact in page.artifacts.iter().filter(|artifact| self.is_built_for(name, &index, artifact)) {
                         project.add(artifact, self.tags, &self.admission);
                     }
                     // A page of torch's index whose files have no dates is no home where dates decide.
@@ -269,6 +269,21 @@ impl<'a, P: Pages> Projects<'a, P> {
     /// The pages themselves.
     pub fn pages(&self) -> &'a P {
         self.pages
+    }
+
+    /// Whether a wheel in a directory of the PyTorch index is of its variant.
+    ///
+    /// A mirror may put PyPI's own wheels, which have no label and are for whatever CUDA PyPI has, beside the others;
+    /// only those for the CPU lie there without one.
+    fn is_built_for(&self, name: &PackageName, index: &Index, artifact: &Artifact) -> bool {
+        let (IndexKind::Pytorch, Some(TorchSource::Pytorch(variant))) = (index.kind, &self.source) else { return true };
+        if !self.homes.built_for_torch(name) || !self.homes.labelled(name) {
+            return true;
+        }
+        match variant_of(&artifact.file_name.version) {
+            Some(label) => label == *variant,
+            None => variant.cuda().is_none(),
+        }
     }
 
     /// A folder holds wheels of every variant; only those of torch's own belong to this solution.

@@ -15,7 +15,7 @@ use super::ranges;
 use super::{Asked, InstalledPin, Line, ResolverPackage, Unfit, projects::Projects};
 use crate::catalog::{Artifact, Manifests, Pages};
 use crate::machine::{Gpu, Machine};
-use crate::vocab::{PackageName, Requirement, Version};
+use crate::vocab::{PackageName, Requirement, Variant, Version};
 
 /// Why a version cannot be used, beyond what it depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,13 @@ pub enum Unusable {
     Itself,
     /// A library that fails on a visible card, as messages name it.
     FailsOn(String),
+    /// Built for another variant than torch, by its label.
+    OtherLine {
+        /// What it is built for.
+        built_for: Variant,
+        /// What torch is.
+        torch: Variant,
+    },
 }
 
 impl fmt::Display for Unusable {
@@ -40,6 +47,9 @@ impl fmt::Display for Unusable {
             Unusable::UrlRequirement(name) => write!(f, "requires `{name}` by URL, which only a request may"),
             Unusable::Itself => f.write_str("requires another version of itself"),
             Unusable::FailsOn(gpu) => write!(f, "is known to fail on {gpu}"),
+            Unusable::OtherLine { built_for, torch } => {
+                write!(f, "is built for {built_for}, and torch here is for {torch}: all of the family must be for one")
+            }
         }
     }
 }
@@ -58,7 +68,7 @@ pub enum Stop<E: std::error::Error + 'static> {
     TooHard(TooHard),
 }
 
-type Set = Ranges<Version>;
+pub(super) type Set = Ranges<Version>;
 /// Ordered, so that the same input is solved the same way.
 type Constraints = BTreeMap<ResolverPackage, Set>;
 
@@ -80,7 +90,7 @@ pub struct Provider<'a, P: Pages> {
     /// The versions whose metadata was refused, and why.
     pub(super) refused: RefCell<BTreeMap<PackageName, BTreeMap<Version, String>>>,
     /// The torch that was chosen last; it only says in which order companions are tried.
-    torch: RefCell<Option<Version>>,
+    pub(super) torch: RefCell<Option<Version>>,
     /// The version of each distribution that was chosen last; an extra follows it.
     chosen: RefCell<HashMap<PackageName, Version>>,
     found: RefCell<HashMap<ResolverPackage, usize>>,
@@ -188,24 +198,6 @@ impl<'a, P: Pages> Provider<'a, P> {
         Ok(None)
     }
 
-    /// The torchvision or torchaudio made for the torch that was chosen.
-    fn companion(&self, name: &PackageName) -> Option<Version> {
-        let release = self.manifests.release(self.torch.borrow().as_ref()?)?;
-        match name.as_ref() {
-            "torchvision" => Some(release.torchvision.clone()),
-            "torchaudio" => Some(release.torchaudio.clone()),
-            _ => None,
-        }
-    }
-
-    /// The versions of a distribution that the torch that was chosen is known to work with.
-    fn works_with_torch(&self, name: &PackageName) -> Set {
-        let torch = self.torch.borrow();
-        let limits = torch.iter().flat_map(|torch| self.manifests.limits(torch));
-        let here = limits.filter(|limit| limit.name == *name && limit.os.is_none_or(|os| os == self.machine.os));
-        here.fold(Ranges::full(), |all, limit| all.intersection(&ranges::of_specifiers(&limit.allowed)))
-    }
-
     fn request(&self) -> Constraints {
         let mut into = Constraints::default();
         for requirement in &self.asked.requirements {
@@ -275,6 +267,9 @@ impl<'a, P: Pages> Provider<'a, P> {
         if let Some(gpu) = self.fails_on(name, version) {
             return Ok(Err(Unusable::FailsOn(gpu)));
         }
+        if let Some(other) = self.of_another_line(name, version) {
+            return Ok(Err(other));
+        }
         let page_says = self.artifact(name, version).and_then(|artifact| artifact.requires_python.clone());
         if let Some(python) = page_says.map(|python| ranges::of_specifiers(&python))
             && self.fact(&ResolverPackage::Python).is_some_and(|have| !python.contains(&have))
@@ -335,36 +330,6 @@ impl<'a, P: Pages> Provider<'a, P> {
         }
         self.fetch_ahead(&into);
         Ok(Ok(into))
-    }
-
-    /// The visible card that a version of a library is known to fail on.
-    fn fails_on(&self, name: &PackageName, version: &Version) -> Option<String> {
-        let gpus = self.machine.gpus.as_deref().unwrap_or_default().iter();
-        let mut names = gpus.filter_map(|gpu| gpu.name.clone());
-        names.find(|gpu| self.manifests.library_fault(name, version, gpu).is_some())
-    }
-
-    /// The releases of torch that a torchaudio without a pin of its own was made for.
-    fn torch_made_for(&self, name: &PackageName, version: &Version) -> Option<Set> {
-        if name.as_ref() != "torchaudio" {
-            return None;
-        }
-        let public = version.clone().without_local();
-        let releases = self.manifests.releases();
-        let runs = releases.chunk_by(|a, b| (a.torchaudio == public) == (b.torchaudio == public));
-        let made_for = runs.filter(|run| run.iter().all(|release| release.torchaudio == public));
-        let mut set = Ranges::empty();
-        for (first, last) in made_for.filter_map(|run| run.first().zip(run.last())) {
-            // Newer releases than are known go with the newest companion.
-            let open = Some(&last.version) == releases.last().map(|release| &release.version);
-            let run = if open {
-                Ranges::higher_than(first.version.clone())
-            } else {
-                ranges::between(&first.version, &last.version)
-            };
-            set = set.union(&run);
-        }
-        (!set.is_empty()).then_some(set)
     }
 
     /// The fact that a build lacks, as a dependency on it.

@@ -107,6 +107,9 @@ pub fn choice(
         }
         if let VariantChoice::Named(named @ (Variant::Cpu | Variant::Other(_))) = wanted {
             told.warnings.push(format!("the NVIDIA GPU that is here will not be used: the {named} variant was named"));
+        } else if variant.cuda().is_none() {
+            told.warnings
+                .push(format!("the NVIDIA GPU that is here will not be used: torch {version} is for {variant}"));
         }
     }
     if let Some(assumed) = fit.assumed {
@@ -123,12 +126,11 @@ pub fn limits<'a>(
     manifests: &Manifests,
     os: Os,
     torch: &Version,
-    others: impl Iterator<Item = (&'a PackageName, &'a Version)> + Clone,
+    others: &[(&'a PackageName, &'a Version)],
 ) {
     for limit in manifests.limits(torch).filter(|limit| limit.os.is_none_or(|own| own == os)) {
-        let mut broken =
-            others.clone().filter(|(name, version)| **name == limit.name && !limit.allowed.contains(version));
-        if let Some((name, version)) = broken.next() {
+        let broken = others.iter().find(|(name, version)| **name == limit.name && !limit.allowed.contains(version));
+        if let Some((name, version)) = broken {
             told.warnings
                 .push(format!("torch {torch} does not work with {name} {version}: ask for `{name}{}`", limit.allowed));
         }

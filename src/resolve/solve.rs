@@ -342,8 +342,8 @@ impl<P: Pages> Solver<'_, P> {
         let wheels = &solved.resolution.wheels;
         let come = wheels.iter().map(|wheel| (&wheel.name, &wheel.version));
         let stay = self.installed.iter().filter(|pin| wheels.iter().all(|wheel| wheel.name != pin.name));
-        let others = come.chain(stay.map(|pin| (&pin.name, &pin.version)));
-        reasons::limits(&mut told, self.manifests, self.machine.os, &version, others);
+        let others: Vec<_> = come.chain(stay.map(|pin| (&pin.name, &pin.version))).collect();
+        reasons::limits(&mut told, self.manifests, self.machine.os, &version, &others);
         solved.resolution.reasons = told.reasons;
         solved.resolution.warnings.extend(told.warnings);
     }

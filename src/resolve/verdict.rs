@@ -90,7 +90,7 @@ impl fmt::Display for Objection {
                 None => write!(f, "has no wheels for a free-threaded Python, and this one, {have}, is"),
             },
             Objection::OtherMaker => {
-                f.write_str("is for cards of another maker than NVIDIA, and torchfix takes it only when it is named")
+                f.write_str("is for cards of another maker than NVIDIA: torchfix does not judge it, and takes it when `--variant` names it")
             }
             Objection::Unfit(unfit) => unfit.fmt(f),
         }
@@ -166,11 +166,11 @@ impl Judge<'_> {
         if fit.is_some() && self.has_unknown_code(&version, variant) {
             objections.push(Objection::Unfit(Unfit::UnknownCode));
         }
-        let fit = fit.filter(|_| objections.is_empty());
-        let only_named = fit.as_ref().and_then(|_| self.judge(&version, variant, false).err());
         if matches!(variant, Variant::Other(_)) {
             objections.push(Objection::OtherMaker);
         }
+        let fit = fit.filter(|_| objections.is_empty());
+        let only_named = fit.as_ref().and_then(|_| self.judge(&version, variant, false).err());
         objections.sort_by_key(Objection::stubbornness);
         let verdict = fit.as_ref().map_or(Verdict::No, |fit| self.verdict(variant, fit));
         Judgement { version, variant: variant.clone(), verdict, fit, objections, only_named }

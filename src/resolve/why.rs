@@ -233,7 +233,7 @@ fn builds(judge: &Judge, question: &Question, notes: &mut Vec<String>) -> Vec<Ju
         }
     }
     if all.is_empty() {
-        notes.push(format!("it is not built for {}, as far as the manifests know", judge.platform()));
+        notes.push(format!("no such build for {} is known", judge.platform()));
     }
     all
 }
@@ -343,6 +343,9 @@ fn hints(judge: &Judge, question: &Question, builds: &[Judgement]) -> Vec<String
         }
         Subject::Releases { label: None, .. } => VariantChoice::Auto,
     };
+    if let VariantChoice::Named(other @ Variant::Other(_)) = &wanted {
+        return vec![format!("`torchfix install --variant {other}` takes it")];
+    }
     ways_out::machine_hints(judge, &wanted, &set)
 }
 

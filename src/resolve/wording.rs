@@ -132,9 +132,10 @@ impl Group<'_> {
                 subjects.iter().partition(|subject| subject.is_one());
             let single: Vec<String> = single.iter().map(text).collect();
             let several: Vec<String> = several.iter().map(text).collect();
-            match several.is_empty() {
-                true => format!("neither {}", single.join(" nor ")),
-                false => single.iter().fold(listed(&several), |all, one| all + " nor " + one),
+            if several.is_empty() {
+                format!("neither {}", single.join(" nor "))
+            } else {
+                single.iter().fold(listed(&several), |all, one| all + " nor " + one)
             }
         } else {
             listed(&subjects.iter().map(|subject| subject.text(word, all)).collect::<Vec<_>>())

@@ -24,6 +24,8 @@ const WHEELS: &str = "wheels-v1";
 const STAGING: &str = "staging-v1";
 const KNOWN: &str = "known-v1";
 const LOCKS: &str = "locks-v1";
+/// Backup programs pass over folders that hold this: <https://bford.info/cachedir/>
+const TAG: &str = "CACHEDIR.TAG";
 /// The folder of the files in a wheel's folder.
 pub(super) const TREE: &str = "tree";
 /// What a removed folder is called until it is gone.
@@ -53,8 +55,7 @@ impl Cache {
             for part in [WHEELS, STAGING, KNOWN, LOCKS] {
                 fs_err::create_dir_all(dir.join(part))?;
             }
-            // Backup programs pass over folders that hold this: https://bford.info/cachedir/
-            let tag = dir.join("CACHEDIR.TAG");
+            let tag = dir.join(TAG);
             if !tag.exists() {
                 fs_err::write(tag, "Signature: 8a477f597d28d172789f06886806bc55\n# the cache of torchfix\n")?;
             }
@@ -101,9 +102,10 @@ impl Cache {
         Some(index.files.iter().map(|file| file.size).sum())
     }
 
-    /// Bytes of all unpacked and half-unpacked wheels.
+    /// Bytes of all that is kept: wheels, half-unpacked ones, pages, metadata, facts about interpreters.
     pub fn size(&self) -> Result<u64, CacheError> {
-        let sum = [WHEELS, STAGING].iter().map(|part| size_of_tree(&self.root.join(part))).sum::<io::Result<u64>>();
+        let parts = self.parts()?;
+        let sum = parts.iter().map(|part| size_of_tree(&self.root.join(part))).sum::<io::Result<u64>>();
         sum.map_err(|source| self.unusable(source))
     }
 
@@ -124,15 +126,21 @@ impl Cache {
         Ok(swept)
     }
 
-    /// Removes every wheel that no process works on.
+    /// Removes everything, but for wheels that a process works on.
     pub fn clean(&self) -> Result<Swept, CacheError> {
         let mut swept = self.prune()?;
         for name in self.names(WHEELS)? {
             let Some(_lock) = WheelLock::attempt(&self.lock_path(&name))? else { continue };
             self.sweep(&self.root.join(WHEELS).join(name), &mut swept)?;
         }
-        for name in self.names(KNOWN)? {
-            fs_err::remove_file(self.root.join(KNOWN).join(name)).map_err(|source| self.unusable(source))?;
+        for part in self.parts()?.iter().filter(|part| ![WHEELS, STAGING, LOCKS].contains(&part.as_str())) {
+            let path = self.root.join(part);
+            let remove = || -> io::Result<u64> {
+                let size = size_of_tree(&path)?;
+                if path.is_dir() { fs_err::remove_dir_all(&path) } else { fs_err::remove_file(&path) }?;
+                Ok(size)
+            };
+            swept.bytes += remove().map_err(|source| self.unusable(source))?;
         }
         Ok(swept)
     }
@@ -185,6 +193,13 @@ impl Cache {
         swept.bytes += size_of_tree(folder).map_err(|source| self.unusable(source))?;
         swept.wheels += 1;
         self.discard(folder).map_err(|source| self.unusable(source))
+    }
+
+    /// What lies in its folder, but for the tag.
+    fn parts(&self) -> Result<Vec<String>, CacheError> {
+        let mut parts = self.names("")?;
+        parts.retain(|part| part != TAG);
+        Ok(parts)
     }
 
     fn names(&self, part: &str) -> Result<Vec<String>, CacheError> {
@@ -284,6 +299,11 @@ mod tests {
         assert_eq!(cache.size().unwrap(), 5);
         assert_eq!(cache.prune().unwrap(), Swept { wheels: 1, bytes: 5 });
         assert_eq!(cache.clean().unwrap(), Swept::default());
+        fs_err::create_dir(folder.path().join("a/b/pages-v1")).unwrap();
+        fs_err::write(folder.path().join("a/b/pages-v1/x.page"), "123").unwrap();
+        assert_eq!(cache.size().unwrap(), 3);
+        assert_eq!(cache.clean().unwrap(), Swept { wheels: 0, bytes: 3 });
+        assert_eq!(cache.size().unwrap(), 0);
     }
 
     #[test]

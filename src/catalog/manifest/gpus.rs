@@ -54,7 +54,8 @@ fn plain(name: &str) -> String {
             kept.push(word);
         }
     }
-    kept.join(" ")
+    // `1080 Ti` and `1080Ti` are one name.
+    kept.concat()
 }
 
 #[cfg(test)]
@@ -78,6 +79,7 @@ mod tests {
         assert_eq!(by_name("NVIDIA GeForce RTX 5090").as_deref(), Some("12.0"));
         assert_eq!(by_name("GeForce GTX 1080 Ti").as_deref(), Some("6.1"));
         assert_eq!(by_name("RTX 5090").as_deref(), Some("12.0"));
+        assert_eq!(by_name("gtx1080ti").as_deref(), Some("6.1"));
         assert_eq!(by_name("NVIDIA GeForce RTX 5090 Laptop GPU").as_deref(), Some("12.0"));
         assert_eq!(by_name("Radeon"), None);
         assert_eq!(by_name("NVIDIA"), None);

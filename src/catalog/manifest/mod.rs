@@ -295,9 +295,15 @@ impl Manifests {
 
     /// Where a channel of the PyTorch index lies under its root; nothing for the root itself.
     pub fn channel_path(&self, channel: Channel) -> &str {
-        let row = self.indexes.rows().torch.channel.iter().find(|row| row.name == channel.as_str());
+        let row = self.indexes.rows().torch.channel.iter().find(|row| row.name == channel);
         // Manifests that do not say must not make a stable build of one that was asked for by name.
         row.map_or(if channel == Channel::Stable { "" } else { channel.as_str() }, |row| row.path.as_str())
+    }
+
+    /// The variants that a channel has, or had; empty where the manifests do not say.
+    pub fn channel_variants(&self, channel: Channel) -> &[Variant] {
+        let row = self.indexes.rows().torch.channel.iter().find(|row| row.name == channel);
+        row.map_or(&[], |row| row.variants.as_slice())
     }
 
     /// What was known at a moment: releases of torch that appeared then or later do not exist.

@@ -5,20 +5,23 @@ use std::collections::BTreeMap;
 use super::at;
 use crate::catalog::manifest::document::Document;
 use crate::catalog::manifest::rows::IndexFile;
+use crate::vocab::Channel;
 
 pub fn check(document: &mut Document, rows: &IndexFile) {
     let mut names = BTreeMap::new();
     for (index, channel) in rows.torch.channel.iter().enumerate() {
-        if names.insert(channel.name.as_str(), index).is_some() {
+        if names.insert(channel.name, index).is_some() {
             let message = format!("channel {} stands twice", channel.name);
             document.at(at!["torch", "channel", index, "name"], message);
         }
         if channel.path.starts_with('/') || channel.path.ends_with('/') {
-            document.at(at!["torch", "channel", index, "path"], "the path has a slash at its end");
+            document.at(at!["torch", "channel", index, "path"], "the path has a slash at an end");
         }
     }
-    if !names.contains_key("stable") {
-        document.at(at!["torch"], "there is no channel `stable`, which says what variants there are");
+    for channel in [Channel::Stable, Channel::Test, Channel::Nightly] {
+        if !names.contains_key(&channel) {
+            document.at(at!["torch"], format!("there is no channel `{channel}`, so nothing says what variants it has"));
+        }
     }
     for (place, name) in rows.family.unlabelled.iter().enumerate() {
         if !rows.family.built_for_torch.contains(name) {

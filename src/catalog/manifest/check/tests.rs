@@ -337,7 +337,10 @@ fn indexes_and_file_names() {
     let carried = Texts::carried();
     let text = &carried.text(crate::catalog::manifest::texts::Subject::Indexes).text;
     let faults = found("indexes.toml", text, "name = \"stable\"", "name = \"stabel\"");
-    assert!(faults[0].contains("there is no channel `stable`"), "{faults:?}");
+    assert!(faults[0].contains("`stabel`"), "{faults:?}");
+    let faults = found("indexes.toml", text, "name = \"nightly\"", "name = \"test\"");
+    assert!(faults.iter().any(|fault| fault.contains("channel test stands twice")), "{faults:?}");
+    assert!(faults.iter().any(|fault| fault.contains("there is no channel `nightly`")), "{faults:?}");
     let faults = found("indexes.toml", text, "path = \"test\"", "path = \"test/\"");
     assert!(faults.len() == 1 && faults[0].contains("slash"), "{faults:?}");
 

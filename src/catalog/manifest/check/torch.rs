@@ -6,7 +6,7 @@ use super::{at, twice};
 use crate::catalog::manifest::cuda_line;
 use crate::catalog::manifest::document::Document;
 use crate::catalog::manifest::rows::{Build, CudaFile, Extension, IndexFile, PythonAbi, Release, TorchFile};
-use crate::vocab::{CudaVersion, Os, Variant, Version};
+use crate::vocab::{Channel, CudaVersion, Moment, Os, Variant, Version};
 
 pub fn check(document: &mut Document, rows: &TorchFile, cuda: Option<&CudaFile>, indexes: Option<&IndexFile>) {
     if !is_day(&rows.as_of) {
@@ -134,7 +134,7 @@ fn is_known(cuda: &CudaFile, line: CudaVersion) -> bool {
 }
 
 fn on_the_index(fault: &mut impl FnMut(&'static str, String), variant: &Variant, indexes: &IndexFile) {
-    let stable = indexes.torch.channel.iter().find(|channel| channel.name == "stable");
+    let stable = indexes.torch.channel.iter().find(|channel| channel.name == Channel::Stable);
     if stable.is_some_and(|stable| !stable.variants.contains(variant)) {
         fault("variant", format!("the PyTorch index has no {variant}, by the channel `stable` of indexes.toml"));
     }
@@ -174,7 +174,5 @@ fn rocm(document: &mut Document, rows: &TorchFile) {
 
 /// `2026-01-31`.
 fn is_day(text: &str) -> bool {
-    let digits = |part: &str, length: usize| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts: Vec<&str> = text.split('-').collect();
-    matches!(parts[..], [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2))
+    Moment::of_day(text).is_some()
 }

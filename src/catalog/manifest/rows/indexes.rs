@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SourceTexts;
-use crate::vocab::{Url, Variant};
+use crate::vocab::{Channel, Url, Variant};
 
 /// `indexes.toml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -51,8 +51,8 @@ pub struct TorchIndex {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TorchChannel {
-    /// `stable`, `test`, `nightly`.
-    pub name: String,
+    /// Which one.
+    pub name: Channel,
     /// What stands between the index's root and the variant; empty for `stable`.
     pub path: String,
     /// The variants it has, or had.
