@@ -137,13 +137,16 @@ pub struct Found<'a, E> {
     pub lacking: Vec<String>,
     /// The variants whose directories were asked for.
     asked: Vec<Variant>,
+    /// Whether no other variant may have a build for this machine.
+    all_asked: bool,
 }
 
 impl<'a, P: Pages> Lines<'a, P> {
     /// Asks for the pages of torch and orders their sources.
     pub fn find(&self) -> Result<Found<'a, P::Error>, ResolveError<P::Error>> {
         let set = self.asked.versions(TORCH);
-        let mut found = Found { lines: Vec::new(), unreachable: None, lacking: Vec::new(), asked: Vec::new() };
+        let mut found =
+            Found { lines: Vec::new(), unreachable: None, lacking: Vec::new(), asked: Vec::new(), all_asked: false };
         let torch = torch();
         if let Some(artifact) = self.asked.direct.get(&torch) {
             let version = artifact.file_name.version.clone();
@@ -153,10 +156,11 @@ impl<'a, P: Pages> Lines<'a, P> {
             found.lines.extend(self.with_best(line, std::iter::once(version)));
             return Ok(found);
         }
-        for tier in self.variants(&set) {
-            self.ask(&tier, &set, &mut found)?;
-            if !found.lines.is_empty() || found.unreachable.is_some() {
-                break;
+        let mut tiers = self.variants(&set);
+        while found.lines.is_empty() && found.unreachable.is_none() && !found.all_asked {
+            match tiers.next() {
+                Some(tier) => self.ask(&tier, &set, &mut found)?,
+                None => found.all_asked = true,
             }
         }
         if self.default_may_serve(&set) {
@@ -184,7 +188,7 @@ impl<'a, P: Pages> Lines<'a, P> {
             && self.judge.platform().os != Os::Macos
             && !self.judge.gpus().is_empty()
             && self.homes.channel() == Channel::Stable;
-        if !any_variant || found.unreachable.is_some() || self.asked.direct.contains_key(&torch()) {
+        if !any_variant || found.all_asked || found.unreachable.is_some() || self.asked.direct.contains_key(&torch()) {
             return Ok(false);
         }
         let set = self.asked.versions(TORCH);

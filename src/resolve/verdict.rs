@@ -8,7 +8,7 @@ use version_ranges::Ranges;
 use super::fit::{CudaPreference, Fit, Judge, Unfit};
 use super::line::allows;
 use super::ranges;
-use crate::catalog::manifest::{Platform, PythonAbi, Release};
+use crate::catalog::manifest::{Build, Platform, PythonAbi, Release};
 use crate::request::VariantChoice;
 use crate::vocab::{CudaVersion, Os, Variant, Version, VersionSpecifiers};
 
@@ -228,8 +228,8 @@ impl Judge<'_> {
     /// Whether the machine's Python is one that a build is for.
     fn takes_python(&self, release: &Release, variant: &Variant) -> bool {
         let Some((python, abi)) = self.machine.python.as_ref().zip(self.python()) else { return true };
-        let build = self.manifests.build(&release.version, self.platform(), variant);
-        let wheels = build.map_or(&*release.pythons, |build| release.pythons_of(build));
+        let is = |build: &&Build| build.platform == *self.platform() && build.variant == *variant;
+        let wheels = release.builds.iter().find(is).map_or(&*release.pythons, |build| release.pythons_of(build));
         (wheels.is_empty() || wheels.contains(&abi))
             && ranges::of_specifiers(&release.requires_python).contains(&python.version)
     }

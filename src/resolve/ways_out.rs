@@ -225,6 +225,8 @@ fn system_hints(
 /// The nearest other Python with which something serves.
 fn other_python(machine: &Machine, serves: impl Fn(&Machine) -> Option<Judgement>) -> Option<(Version, Judgement)> {
     let python = machine.python.as_ref()?;
+    // Where no Python would do there is no need to try each.
+    serves(&Machine { python: None, ..machine.clone() })?;
     let [major, minor, ..] = *python.version.release() else { return None };
     // A Python more than ten releases away is nobody's next step.
     let nearest = (1..=10_u64).flat_map(|steps| [minor.checked_add(steps), minor.checked_sub(steps)]).flatten();

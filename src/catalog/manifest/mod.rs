@@ -78,9 +78,10 @@ impl Manifests {
 
     /// The release of torch with this version; its local label does not count.
     pub fn release(&self, version: &Version) -> Option<&Release> {
-        let public = version.clone().without_local();
+        let labelled = version.is_local().then(|| version.clone().without_local());
+        let public = labelled.as_ref().unwrap_or(version);
         // The newest are asked for most.
-        self.torch.rows().release.iter().rev().find(|release| release.version == public)
+        self.torch.rows().release.iter().rev().find(|release| release.version == *public)
     }
 
     /// What is built against this release of torch and one CUDA line.
