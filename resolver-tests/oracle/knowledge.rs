@@ -128,7 +128,7 @@ fn drop_some(file: &mut Table, key: &str, percent: usize, dice: &mut Dice) {
     file[key].as_array_mut().unwrap().retain(|_| !dice.percent(percent));
 }
 
-/// Numbers that are always the same, and look random (SplitMix64).
+/// Numbers that are always the same, and look random (`SplitMix64`).
 pub struct Dice(pub u64);
 
 impl Dice {

@@ -96,7 +96,7 @@ fn try_case(number: u64) -> Result<Outcome, String> {
 /// Everything that must hold of a case; what takes long of some.
 fn all(case: &Case, number: u64) -> Result<Outcome, String> {
     let outcome = check(case)?;
-    if number % 8 == 0 {
+    if number.is_multiple_of(8) {
         check_again(case)?;
     }
     if case.needs.len() > 1 {

@@ -80,8 +80,8 @@ pub fn candidates(case: &Case) -> Vec<Candidate<'_>> {
 /// The variant that the label of a pinned torch names.
 fn label_asked_for(case: &Case) -> Option<String> {
     let asked = case.needs.iter().chain(&case.constraints);
-    let torch = asked.filter(|need| need.name == "torch" && need.holds(&case.machine, None));
-    torch.filter_map(|need| need.spec.pin()?.label.clone()).next()
+    let mut torch = asked.filter(|need| need.name == "torch" && need.holds(&case.machine, None));
+    torch.find_map(|need| need.spec.pin()?.label.clone())
 }
 
 /// What a wheel of torch was built for: its label says it, or the manifests do of PyPI's own; of a release that is newer

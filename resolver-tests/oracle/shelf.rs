@@ -26,11 +26,14 @@ pub fn indexes() -> Indexes {
     }
 }
 
+/// `None` where an index has no page of a project.
+type KnownPages = HashMap<(Place, PackageName), Option<Arc<Page>>>;
+
 /// The pages of one case; each is made when it is asked for.
 pub struct Shelf<'a> {
     wheels: Vec<&'a Wheel>,
     pytorch_down: bool,
-    pages: Mutex<HashMap<(Place, PackageName), Option<Arc<Page>>>>,
+    pages: Mutex<KnownPages>,
 }
 
 thread_local! {

@@ -130,18 +130,18 @@ impl Stock<'_> {
         if variant.is_some() && self.machine.system == System::Macos {
             return;
         }
-        let shelf = seed(self.genes.seed, variant.unwrap_or("pypi"));
+        let page = seed(self.genes.seed, variant.unwrap_or("pypi"));
         // A whole page that is missing.
-        if self.hole(shelf, 1) && self.hole(shelf, 2) {
+        if self.hole(page, 1) && self.hole(page, 2) {
             return;
         }
-        let release = torch.numbers.iter().fold(shelf, |seed, number| seed.wrapping_mul(1009).wrapping_add(*number));
+        let release = torch.numbers.iter().fold(page, |seed, number| seed.wrapping_mul(1009).wrapping_add(*number));
         let build = Build { variant, known: self.facts.release(torch).is_some(), seed: release };
         let of_release = seed(self.genes.seed, &torch.to_string());
         let needs = self.genes.of_torch.iter().zip(0..).filter(|(_, place)| number(of_release, *place, 2) == 0);
         let needs = needs.map(|(need, _)| need.of_metadata(self.facts, true)).collect();
         self.wheels_of("torch", build.label(torch), &build, needs);
-        let of_this = if number(shelf, 3, 2) == 0 { build.label(torch) } else { torch.clone() };
+        let of_this = if number(page, 3, 2) == 0 { build.label(torch) } else { torch.clone() };
         let pin = vec![Need::of("torch", Spec::Is(of_this))];
         if self.vision {
             self.wheels_of("torchvision", build.label(vision), &build, pin.clone());

@@ -25,11 +25,14 @@ const BRANCHES: std::ops::RangeInclusive<u64> = 452..=600;
 /// Fewer solves are no sweep.
 const AT_LEAST: usize = 20_000;
 
+/// The version of torch, its variant, and where it lies.
+type Choice = (Version, String, Place);
+
 /// A system with its wheels, and what is right for each driver and capability.
 struct Side {
     case: Case,
     drivers: Vec<Version>,
-    right: HashMap<(usize, Pair), Option<(Version, String, Place)>>,
+    right: HashMap<(usize, Pair), Option<Choice>>,
 }
 
 #[test]
@@ -215,7 +218,7 @@ fn try_card(side: &Side, shelf: &Shelf, place: usize, card: &Card) -> Result<boo
     }
 }
 
-fn chosen(resolution: &Resolution) -> Option<(Version, String, Place)> {
+fn chosen(resolution: &Resolution) -> Option<Choice> {
     let torch = resolution.torch.as_ref()?;
     let wheel = resolution.wheels.iter().find(|wheel| wheel.name.as_ref() == "torch")?;
     let version = Version::read(&torch.version.to_string());
