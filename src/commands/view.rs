@@ -114,7 +114,7 @@ fn coming(action: Action, wheel: &LockedWheel) -> StepView {
         name: wheel.name.clone(),
         version: wheel.version.clone(),
         replaces: None,
-        url: Some(crate::http::without_credentials(&wheel.url)),
+        url: Some(crate::vocab::without_credentials(&wheel.url)),
         sha256: wheel.sha256,
         size: wheel.size,
         why: wheel.why.clone(),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::FetchError;
-use crate::http::{ByteRange, Client, HttpError, Span, TwinHosts, Validator, redacted, without_credentials};
-use crate::vocab::Url;
+use crate::http::{ByteRange, Client, HttpError, Span, TwinHosts, Validator, redacted};
+use crate::vocab::{Url, without_credentials};
 
 /// Something that hands out ranges of one file.
 pub trait RangeSource: Send + Sync {

@@ -12,12 +12,12 @@ use reqwest::header::{
 };
 
 use super::body::{Source, TooSlow};
-use super::credentials::{Credentials, redacted, same_origin, without_credentials};
+use super::credentials::{Credentials, redacted, same_origin};
 use super::proxy::Proxies;
 use super::range::{ByteRange, Span, total_of_unsatisfied};
 use super::{Body, HttpError, RedirectFault, Unreached, Validator, WrongRange, local, retry, tls};
 use crate::host::Host;
-use crate::vocab::Url;
+use crate::vocab::{Url, without_credentials};
 
 /// How the client behaves.
 #[derive(Debug, Clone)]

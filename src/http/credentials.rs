@@ -106,14 +106,6 @@ pub fn redacted(url: &Url) -> String {
     url.to_string()
 }
 
-/// A URL without the user name and password in it.
-pub fn without_credentials(url: &Url) -> Url {
-    let mut url = url.clone();
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url
-}
-
 /// Whether two URLs have scheme, host and port in common.
 pub(super) fn same_origin(one: &Url, other: &Url) -> bool {
     origin(one).is_some() && origin(one) == origin(other)
@@ -169,7 +161,6 @@ mod tests {
         assert_eq!(redacted(&url("https://me:secret@a.example/simple/")), "https://****@a.example/simple/");
         assert_eq!(redacted(&url("https://token@a.example/")), "https://****@a.example/");
         assert_eq!(redacted(&url("https://a.example/x")), "https://a.example/x");
-        assert_eq!(without_credentials(&url("https://me:secret@a.example/")).as_str(), "https://a.example/");
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod validator;
 pub use body::Body;
 pub use client::{Client, Options};
 pub(crate) use credentials::percent_decoded;
-pub use credentials::{redacted, without_credentials};
+pub use credentials::redacted;
 pub use error::{HttpError, RedirectFault, Unreached, WrongRange};
 pub use page::PageBody;
 pub use page_cache::PageCache;

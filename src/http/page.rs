@@ -9,9 +9,9 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::body::Until;
 use super::client::content_length;
-use super::credentials::{redacted, without_credentials};
+use super::credentials::redacted;
 use super::{Client, HttpError, PageCache, local};
-use crate::vocab::Url;
+use crate::vocab::{Url, without_credentials};
 
 /// The most that is read of a page, decompressed.
 pub(super) const LARGEST_PAGE: u64 = 64 << 20;

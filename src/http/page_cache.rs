@@ -8,10 +8,10 @@ use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePoli
 use reqwest::header::{ACCEPT, CACHE_CONTROL, ETAG, EXPIRES, HeaderMap, HeaderValue, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 
-use super::credentials::{redacted, without_credentials};
+use super::credentials::redacted;
 use super::page::{Answer, LARGEST_PAGE, PageBody};
 use super::{Client, HttpError};
-use crate::vocab::{Sha256, Url};
+use crate::vocab::{Sha256, Url, without_credentials};
 
 /// Pages kept between runs.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use super::entry_points::parse_entry_points;
 use super::scripts::{entry_point_script, is_python_script, rewritten};
 use crate::lock::LockedWheel;
 use crate::venv::{Flavour, RecordEntry, Scheme, write_record};
-use crate::vocab::{Sha256, Url};
+use crate::vocab::{Sha256, Url, without_credentials};
 use crate::wheel::UnpackedWheel;
 
 /// What a wheel becomes in an environment.
@@ -240,10 +240,7 @@ fn rewritten_script(wheel: &UnpackedWheel, path: &str, python: &Path) -> Result<
 
 /// `direct_url.json` (PEP 610), without credentials.
 fn direct_url(url: &Url, sha256: Sha256) -> Vec<u8> {
-    let mut url = url.clone();
-    // Both fail only where a URL cannot have credentials.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
+    let mut url = without_credentials(url);
     url.set_fragment(None);
     let hash = sha256.to_string();
     let json = serde_json::json!({

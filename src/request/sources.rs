@@ -8,7 +8,7 @@ use super::settle::{Defaults, RequestError};
 use super::{Indexes, Variables};
 use crate::cli::IndexArgs;
 use crate::variables;
-use crate::vocab::{Channel, Url, Variant};
+use crate::vocab::{self, Channel, Url, Variant};
 
 /// The indexes, and what a URL of the PyTorch index among them names.
 pub(super) struct Sources {
@@ -197,11 +197,7 @@ fn index_url(setting: &Setting<'_>) -> Result<Url, RequestError> {
 }
 
 pub(super) fn without_credentials(url: &Url) -> String {
-    let mut url = url.clone();
-    // Both fail only for URLs that cannot have credentials.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.to_string()
+    vocab::without_credentials(url).to_string()
 }
 
 #[cfg(test)]

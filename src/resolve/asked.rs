@@ -8,7 +8,7 @@ use version_ranges::Ranges;
 use super::{ResolveError, ranges};
 use crate::catalog::{Artifact, Index, IndexKind};
 use crate::request::Request;
-use crate::vocab::{PackageName, Requirement, Sha256, Url, Version, WheelName};
+use crate::vocab::{self, PackageName, Requirement, Sha256, Url, Version, WheelName};
 
 /// What is asked for on one machine.
 #[derive(Debug, Clone)]
@@ -138,11 +138,7 @@ impl Asked {
 
 /// A URL as messages show it.
 pub fn without_credentials(url: &Url) -> String {
-    let mut url = url.clone();
-    // These fail only for URLs that can carry no credentials.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.to_string()
+    vocab::without_credentials(url).to_string()
 }
 
 /// The wheel that `name @ url` asks for; its hash may stand in the fragment.

@@ -1,6 +1,7 @@
 //! Which builds of torch serve a machine, and why the others do not.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use crate::catalog::manifest::{Build, Manifests, Platform, PythonAbi, cuda_line};
 use crate::machine::{Gpu, Machine};
@@ -159,6 +160,15 @@ pub struct Assumed {
     pub from: Version,
 }
 
+/// How a build runs on the driver and the cards.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cards {
+    /// Whether the driver supports its CUDA natively.
+    native: bool,
+    /// Whether every visible card runs machine code rather than PTX.
+    code_for_every_card: bool,
+}
+
 /// Judges builds of torch for one machine.
 #[derive(Debug)]
 pub struct Judge<'a> {
@@ -247,29 +257,53 @@ impl<'a> Judge<'a> {
                 None => return Err(Unfit::UnknownCode),
             },
         };
-        let native = self.native(cuda)?;
+        let mut first = None;
+        let walked = self.cards(version, variant, cuda, known, build, &mut |unfit| {
+            first = Some(unfit);
+            ControlFlow::Break(())
+        });
+        let Cards { native, code_for_every_card } = match (walked, first) {
+            (ControlFlow::Continue(cards), None) => cards,
+            (_, unfit) => return Err(unfit.unwrap_or(Unfit::UnknownCode)),
+        };
+        let cuda = if native { CudaPreference::Native(cuda) } else { CudaPreference::Compatible(cuda) };
+        Ok(Fit { code_for_every_card, native, cuda, assumed })
+    }
+
+    /// Walks over driver and cards, and tells what stands against a build that has the code of `build`, until told to stop.
+    pub(super) fn cards(
+        &self,
+        version: &Version,
+        variant: &Variant,
+        cuda: CudaVersion,
+        known: Option<&Build>,
+        build: Option<&Build>,
+        found: &mut dyn FnMut(Unfit) -> ControlFlow<()>,
+    ) -> ControlFlow<(), Cards> {
+        let native = self.native(cuda);
+        if let Err(unfit) = &native {
+            found(unfit.clone())?;
+        }
         let mut code_for_every_card = true;
         for gpu in self.gpus() {
             let Some(capability) = gpu.compute_capability else { continue };
-            self.driven(gpu, capability)?;
-            let Some(build) = build else {
-                self.cudnn(version, variant, known, gpu, capability)?;
-                continue;
-            };
-            let code = build.sm.iter().flatten().any(|target| self.runs(*target, capability));
-            if !code {
-                if !build.ptx.iter().any(|ptx| *ptx <= capability) {
-                    return Err(Unfit::NoKernelFor { gpu: title(gpu), capability });
-                }
-                if !native {
-                    return Err(self.too_old_for_ptx(gpu, cuda));
-                }
-                code_for_every_card = false;
+            if let Err(unfit) = self.driven(gpu, capability) {
+                found(unfit)?;
             }
-            self.cudnn(version, variant, known, gpu, capability)?;
+            let code = build.map(|build| build.sm.iter().flatten().any(|target| self.runs(*target, capability)));
+            if code == Some(false) {
+                code_for_every_card = false;
+                if !build.is_some_and(|build| build.ptx.iter().any(|ptx| *ptx <= capability)) {
+                    found(Unfit::NoKernelFor { gpu: title(gpu), capability })?;
+                } else if native == Ok(false) {
+                    found(self.too_old_for_ptx(gpu, cuda))?;
+                }
+            }
+            if let Err(unfit) = self.cudnn(version, variant, known, gpu, capability) {
+                found(unfit)?;
+            }
         }
-        let cuda = if native { CudaPreference::Native(cuda) } else { CudaPreference::Compatible(cuda) };
-        Ok(Fit { code_for_every_card, native, cuda, assumed })
+        ControlFlow::Continue(Cards { native: native.unwrap_or(false), code_for_every_card })
     }
 
     pub(super) fn glibc(&self, build: &Build) -> Result<(), Unfit> {

@@ -9,7 +9,7 @@ use pubgrub::{PubGrubError, SelectedDependencies};
 use super::admission::Admission;
 use super::elsewhere::{self, Origin};
 use super::explain::{Proof, proof};
-use super::explanation::Explanation;
+use super::explanation::{Explanation, Weight};
 use super::fit::{Judge, cuda_of};
 use super::line::{Best, Found, Line, Lines, torch};
 use super::projects::{Projects, variant_of};
@@ -20,7 +20,7 @@ use crate::catalog::{Homes, Manifests, Pages, TorchSource};
 use crate::lock::LockedWheel;
 use crate::machine::{CompatibleTags, Machine, markers_of};
 use crate::request::{Request, VariantChoice};
-use crate::vocab::{Moment, PackageName, Variant, Version};
+use crate::vocab::{Channel, Moment, PackageName, Variant, Version};
 
 /// Finds one consistent set of wheels for a request on a machine.
 ///
@@ -344,6 +344,13 @@ impl<P: Pages> Solver<'_, P> {
         let stay = self.installed.iter().filter(|pin| wheels.iter().all(|wheel| wheel.name != pin.name));
         let others: Vec<_> = come.chain(stay.map(|pin| (&pin.name, &pin.version))).collect();
         reasons::limits(&mut told, self.manifests, self.machine.os, &version, &others);
+        if found.unreachable.is_some() {
+            let better = self.judge.preferred(&self.wanted, &self.asked.versions(TORCH));
+            let ours = line.variant(&version).map(|variant| format!("{}+{variant}", version.clone().without_local()));
+            if let Some(better) = better.filter(|better| Some(better.title()) != ours && !line.best.installed) {
+                told.reason(format!("with the PyTorch index at hand it would be torch {}", better.title()));
+            }
+        }
         solved.resolution.reasons = told.reasons;
         solved.resolution.warnings.extend(told.warnings);
     }
@@ -376,6 +383,15 @@ impl<P: Pages> Solver<'_, P> {
     fn unreachable(&self, source: P::Error, explanation: Explanation, hints: Vec<String>) -> ResolveError<P::Error> {
         use crate::vocab::Diagnostic as _;
         let url = super::asked::without_credentials(self.homes.torch_root());
+        let channel = self.homes.channel();
+        if channel != Channel::Stable {
+            let mut explanation = Explanation::default();
+            let path = self.manifests.channel_path(channel);
+            explanation.push(Weight::Fact, format!("{channel} builds come from `{url}/{path}/` and from nowhere else"));
+            let mut hints = vec!["leave out `--channel` for the newest release".to_owned()];
+            hints.extend(source.hints());
+            return ResolveError::TorchIndexUnreachable { url, source, explanation, hints };
+        }
         let mut all = source.hints();
         all.extend(hints);
         ResolveError::TorchIndexUnreachable { url, source, explanation, hints: all }

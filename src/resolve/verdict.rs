@@ -1,6 +1,7 @@
 //! Everything that stands against a build, where the judge stops at the first thing, and which build is preferred.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use serde::Serialize;
 use version_ranges::Ranges;
@@ -150,18 +151,10 @@ impl Judge<'_> {
     pub fn judgement(&self, version: &Version, variant: &Variant) -> Judgement {
         let version = version.clone().without_local();
         let mut objections = self.release_objections(&version, variant);
-        let fit = match self.judge(&version, variant, true) {
-            Ok(fit) => Some(fit),
-            Err(first) => {
-                objections.extend(self.machine_objections(&version, variant).into_iter().map(Objection::Unfit));
-                // The judge has the last word, whatever rules it has learned since.
-                let first = Objection::Unfit(first);
-                if !objections.contains(&first) {
-                    objections.push(first);
-                }
-                None
-            }
-        };
+        let fit = self.judge(&version, variant, true).ok();
+        if fit.is_none() {
+            objections.extend(self.machine_objections(&version, variant).into_iter().map(Objection::Unfit));
+        }
         // Who names it may have it; that it runs is more than anyone knows.
         if fit.is_some() && self.has_unknown_code(&version, variant) {
             objections.push(Objection::Unfit(Unfit::UnknownCode));
@@ -256,24 +249,13 @@ impl Judge<'_> {
 
     fn card_objections(&self, version: &Version, variant: &Variant, cuda: CudaVersion, unfit: &mut Vec<Unfit>) {
         let known = self.manifests.build(version, self.platform(), variant);
-        let build = known
-            .filter(|build| build.sm.is_some())
-            .or_else(|| self.manifests.newest_with_code(self.platform(), variant).map(|(_, build)| build));
-        let native = self.native(cuda);
-        for gpu in self.gpus() {
-            let Some(capability) = gpu.compute_capability else { continue };
-            unfit.extend(self.driven(gpu, capability).err());
-            let Some(build) = build else { continue };
-            if !build.sm.iter().flatten().any(|target| self.runs(*target, capability)) {
-                if !build.ptx.iter().any(|ptx| *ptx <= capability) {
-                    unfit.push(Unfit::NoKernelFor { gpu: super::fit::title(gpu), capability });
-                } else if native == Ok(false) {
-                    unfit.push(self.too_old_for_ptx(gpu, cuda));
-                }
-            }
-            unfit.extend(self.cudnn(version, variant, known, gpu, capability).err());
-        }
-        unfit.extend(native.err());
+        let newest = || self.manifests.newest_with_code(self.platform(), variant).map(|(_, build)| build);
+        let build = known.filter(|build| build.sm.is_some()).or_else(newest);
+        // It never stops early, so there is nothing to learn from how it ended.
+        let _ = self.cards(version, variant, cuda, known, build, &mut |reason| {
+            unfit.push(reason);
+            ControlFlow::Continue(())
+        });
     }
 
     /// Every build of the known releases in a set for this platform, newest release first.
@@ -379,6 +361,11 @@ mod tests {
                         }
                         assert_eq!(judgement.runs(), judged.is_ok(), "{title} on {capability}, {driver}, {os}");
                         assert_eq!(judgement.runs(), judgement.objections.is_empty(), "{title}");
+                        let mut listed = judge.machine_objections(version, variant).into_iter();
+                        match judged {
+                            Ok(_) => assert_eq!(listed.next(), None, "{title}"),
+                            Err(first) => assert!(listed.any(|reason| reason == first), "{title}: {first}"),
+                        }
                     }
                 }
             }

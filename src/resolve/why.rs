@@ -135,12 +135,14 @@ pub struct Answer {
     pub newer: Vec<String>,
     /// What would make a build run that does not.
     pub hints: Vec<String>,
+    has_cards: bool,
 }
 
 impl Answer {
-    /// Whether anything that was asked for runs here.
+    /// Whether anything that was asked for runs here; beside a card a build for the CPU counts only where it alone was asked for.
     pub fn fits(&self) -> bool {
-        self.builds.iter().any(Judgement::runs)
+        let of_cpu = self.builds.iter().all(|build| build.variant == Variant::Cpu);
+        self.builds.iter().any(|build| build.runs() && (of_cpu || !self.has_cards || build.verdict != Verdict::Cpu))
     }
 }
 
@@ -177,7 +179,7 @@ pub fn why(machine: &Machine, manifests: &Manifests, question: &Question) -> Res
     let mut summary = wording::running(&builds);
     summary.extend(wording::against(&builds));
     let hardware = wording::hardware(&judge);
-    Ok(Answer { asked: question.text.clone(), hardware, builds, summary, notes, chosen, preference, newer, hints })
+    Ok(Answer { asked: question.text.clone(), hardware, builds, summary, notes, chosen, preference, newer, hints, has_cards: !judge.gpus().is_empty() })
 }
 
 /// What decides must be known: which GPUs, and what they are.

@@ -1,5 +1,6 @@
 //! The nouns every stage shares, each parsed once at the edge and carried as a type.
 
+mod address;
 mod channel;
 mod core_metadata;
 mod diagnostic;
@@ -13,6 +14,7 @@ mod variant;
 mod vet;
 mod wheel_name;
 
+pub use address::without_credentials;
 pub use channel::{Channel, ParseChannelError};
 pub use core_metadata::{CoreMetadata, MetadataError};
 pub use diagnostic::{Diagnostic, ExitStatus};

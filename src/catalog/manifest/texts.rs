@@ -1,7 +1,7 @@
 //! The texts of the manifests: those of the binary itself, or of a folder that replaces them.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::ManifestError;
@@ -96,11 +96,31 @@ impl Texts {
             }
         }
         strangers.sort_by(|a, b| a.file.cmp(&b.file));
-        Ok(Self { strangers, ..Self::of(folder, |name| fs_err::read_to_string(folder.join(name)))? })
+        let texts = Self::of(folder, |name| read(&folder.join(name)))?;
+        if strangers.is_empty() && texts.files.iter().all(|file| file.carried) {
+            let names: Vec<&str> = CARRIED.iter().map(|(known, _)| *known).collect();
+            let message = format!("no manifest is in this folder; they are called {}", names.join(", "));
+            strangers.push(Fault { file: folder.to_owned(), line: 1, column: 1, message });
+        }
+        Ok(Self { strangers, ..texts })
     }
 
     /// The text of one of them.
     pub fn text(&self, subject: Subject) -> &ManifestText {
         &self.files[subject as usize]
     }
+}
+
+/// The text of a manifest; what goes on and on, as a device does, is none.
+fn read(path: &Path) -> io::Result<String> {
+    const LARGEST: u64 = 16 << 20;
+    if !fs_err::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 16 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
