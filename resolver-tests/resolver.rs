@@ -1,5 +1,9 @@
 //! The solver against scenarios and grids, each a test of its own, on a replica of the PyTorch index and PyPI.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on ends, and the output says how many there are")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on ends, and the output says how many there are"
+)]
 
 mod support;
 

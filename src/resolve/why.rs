@@ -179,7 +179,18 @@ pub fn why(machine: &Machine, manifests: &Manifests, question: &Question) -> Res
     let mut summary = wording::running(&builds);
     summary.extend(wording::against(&builds));
     let hardware = wording::hardware(&judge);
-    Ok(Answer { asked: question.text.clone(), hardware, builds, summary, notes, chosen, preference, newer, hints, has_cards: !judge.gpus().is_empty() })
+    Ok(Answer {
+        asked: question.text.clone(),
+        hardware,
+        builds,
+        summary,
+        notes,
+        chosen,
+        preference,
+        newer,
+        hints,
+        has_cards: !judge.gpus().is_empty(),
+    })
 }
 
 /// What decides must be known: which GPUs, and what they are.
