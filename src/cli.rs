@@ -83,7 +83,7 @@ pub enum Command {
     /// Detect, solve, download, verify, install, and check that it loads.
     Install(InstallArgs),
     /// Show the facts about this machine, each with how it was learned.
-    Detect(DetectArgs),
+    Detect(AboutArgs),
     /// Say why a build of torch runs on this machine, or why not, and which one is taken instead.
     Explain(ExplainArgs),
     /// Show which releases and variants of torch run on this machine, and how.
@@ -199,7 +199,7 @@ pub struct SolveArgs {
     /// Leave out files uploaded since: `2025-10-15T12:00:00Z`, or after a day (UTC), `2025-10-15`.
     #[arg(long, value_name = "DATE", help_heading = "Solving")]
     pub exclude_newer: Option<String>,
-    /// Read the manifests from this folder instead of the embedded ones.
+    /// Read the manifests from this folder; one that is not there is the embedded one.
     #[arg(long, value_name = "DIR", help_heading = "Solving")]
     pub manifests: Option<PathBuf>,
 }
@@ -247,20 +247,6 @@ pub struct IndexArgs {
     pub torch_index: Option<String>,
 }
 
-/// `torchfix detect`
-#[derive(Debug, Args)]
-pub struct DetectArgs {
-    /// The environment.
-    #[command(flatten)]
-    pub environment: EnvironmentArgs,
-    /// The machine.
-    #[command(flatten)]
-    pub machine: MachineArgs,
-    /// Read the manifests from this folder instead of the embedded ones.
-    #[arg(long, value_name = "DIR", help_heading = "Solving")]
-    pub manifests: Option<PathBuf>,
-}
-
 /// `torchfix explain`
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -292,7 +278,7 @@ pub struct AboutArgs {
     /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// Read the manifests from this folder instead of the embedded ones.
+    /// Read the manifests from this folder; one that is not there is the embedded one.
     #[arg(long, value_name = "DIR", help_heading = "Solving")]
     pub manifests: Option<PathBuf>,
 }
@@ -318,7 +304,7 @@ pub enum ManifestsCommand {
         /// `torch`, `cuda`, `cudnn`, `gpus`, `indexes`, or a version of torch for its builds [default: how much there is].
         #[arg(value_name = "WHAT")]
         what: Option<String>,
-        /// Read the manifests from this folder instead of the embedded ones.
+        /// Read the manifests from this folder; one that is not there is the embedded one.
         #[arg(long, value_name = "DIR")]
         manifests: Option<PathBuf>,
     },
@@ -327,7 +313,7 @@ pub enum ManifestsCommand {
         /// The folder of the manifests [default: that of `--manifests`, else the embedded ones].
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
-        /// Read the manifests from this folder instead of the embedded ones.
+        /// Read the manifests from this folder; one that is not there is the embedded one.
         #[arg(long, value_name = "DIR", conflicts_with = "folder")]
         manifests: Option<PathBuf>,
     },

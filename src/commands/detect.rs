@@ -2,13 +2,13 @@
 
 use super::session::Session;
 use super::target;
-use crate::cli::DetectArgs;
+use crate::cli::AboutArgs;
 use crate::error::Error;
 use crate::report;
 use crate::vocab::ExitStatus;
 
 /// Runs the command.
-pub(super) fn run(session: &Session, args: &DetectArgs) -> Result<ExitStatus, Error> {
+pub(super) fn run(session: &Session, args: &AboutArgs) -> Result<ExitStatus, Error> {
     let manifests = session.manifests(args.manifests.as_deref())?;
     let machine = target::machine(session, &manifests, &args.environment, &args.machine)?;
     if session.output.json {
