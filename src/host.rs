@@ -12,6 +12,8 @@ pub struct Host {
     variables: BTreeMap<OsString, OsString>,
     working_directory: PathBuf,
     root: PathBuf,
+    /// Whether the names of variables are the same in upper and lower case.
+    folds_case: bool,
     /// Whether stdin can answer a question.
     pub interactive: bool,
     /// Whether stderr is a terminal, where progress bars can be drawn.
@@ -25,6 +27,7 @@ impl Host {
             variables: std::env::vars_os().collect(),
             working_directory: std::env::current_dir()?,
             root: PathBuf::from("/"),
+            folds_case: cfg!(windows),
             interactive: std::io::stdin().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
         })
@@ -36,14 +39,21 @@ impl Host {
             variables: variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             working_directory: working_directory.to_owned(),
             root: root.to_owned(),
+            folds_case: cfg!(windows),
             interactive: false,
             stderr_is_terminal: false,
         }
     }
 
     /// A variable's value; one that is set but empty counts as not set, as pip and uv take it.
+    ///
+    /// Windows does not tell `Path` from `PATH`.
     pub fn variable(&self, name: &str) -> Option<&OsStr> {
-        self.variables.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        let mut value = self.variables.get(OsStr::new(name));
+        if value.is_none() && self.folds_case {
+            value = self.variables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        }
+        value.map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
     /// A variable's value as text; `None` when it is not set, empty or not Unicode.
@@ -93,5 +103,11 @@ mod tests {
         assert_eq!(host.system_path("/proc/version"), Path::new("/fake/proc/version"));
         assert_eq!(host.absolute(Path::new("x")), Path::new("/work/x"));
         assert_eq!((host.variable("A"), host.text_variable("B")), (None, Some("b")));
+    }
+
+    #[test]
+    fn where_case_does_not_count_path_is_found_under_every_spelling() {
+        let host = |folds_case| Host { folds_case, ..Host::with(Path::new("/"), Path::new("/"), &[("Path", "x")]) };
+        assert_eq!((host(true).text_variable("PATH"), host(false).text_variable("PATH")), (Some("x"), None));
     }
 }

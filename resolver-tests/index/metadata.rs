@@ -103,8 +103,8 @@ fn what_a_wheel_takes_unpacked_is_known_once_its_metadata_was_read_out_of_it() {
     let artifact = artifact(&wheel.file_name, server.url(PATH));
     run(Some(cache.path()), false).metadata(&artifact).unwrap();
     server.forget_requests();
-    let sizes = run(Some(cache.path()), true).unpacked_bytes(&[RemoteWheel::from(&artifact)]);
-    assert_eq!(sizes[0].as_ref().unwrap(), &unpacked_size(&wheel));
+    let sizes = run(Some(cache.path()), true).extents(&[RemoteWheel::from(&artifact)]);
+    assert_eq!(sizes[0].as_ref().unwrap().bytes, unpacked_size(&wheel));
     assert!(server.requests().is_empty());
 }
 
@@ -121,14 +121,14 @@ fn what_a_wheel_takes_unpacked_costs_one_small_range_where_its_metadata_lies_bes
     let wheels = [RemoteWheel::from(&artifact)];
     let client = run(Some(cache.path()), false);
     client.metadata(&artifact).unwrap();
-    assert_eq!(client.unpacked_bytes(&wheels)[0].as_ref().unwrap(), &unpacked_size(&wheel));
+    assert_eq!(client.extents(&wheels)[0].as_ref().unwrap().bytes, unpacked_size(&wheel));
     let requests = server.requests_of(PATH);
     assert!(requests.len() == 1 && requests[0].header("range").is_some(), "{requests:?}");
     assert!(server.bytes_sent() < 100_000, "{}", server.bytes_sent());
 
     server.forget_requests();
-    let again = run(Some(cache.path()), true).unpacked_bytes(&wheels);
-    assert_eq!(again[0].as_ref().unwrap(), &unpacked_size(&wheel));
+    let again = run(Some(cache.path()), true).extents(&wheels);
+    assert_eq!(again[0].as_ref().unwrap().bytes, unpacked_size(&wheel));
     assert!(server.requests().is_empty());
 }
 
@@ -139,7 +139,7 @@ fn what_a_wheel_takes_unpacked_is_not_worth_the_whole_wheel() {
     for (site, code) in [(present, "index.no-ranges"), (Site::new(), "http.status")] {
         let server = Server::start(site);
         let artifact = artifact(&wheel.file_name, server.url(PATH));
-        let error = run(None, false).unpacked_bytes(&[RemoteWheel::from(&artifact)]).remove(0).unwrap_err();
+        let error = run(None, false).extents(&[RemoteWheel::from(&artifact)]).remove(0).unwrap_err();
         assert_eq!(error.code(), code);
     }
 }

@@ -53,6 +53,15 @@ pub(super) enum CommandError {
         need: u64,
         free: u64,
     },
+    /// Code `install.path-too-long`, exit 30.
+    #[error("`{}` would be {length} characters long, and programs on this Windows open paths of at most {limit}", path.display())]
+    PathTooLong {
+        path: PathBuf,
+        length: usize,
+        limit: usize,
+        /// By how much the environment's folder is too long.
+        surplus: usize,
+    },
     /// Code `cache.no-folder`, exit 30.
     #[error("no cache folder: neither the home folder nor a cache folder is set")]
     NoCacheFolder,
@@ -84,6 +93,7 @@ impl Diagnostic for CommandError {
             Self::Unhashed(_) => "fetch.unhashed",
             Self::HashNotListed { .. } => "fetch.hash-not-listed",
             Self::NoRoom { .. } => "install.no-room",
+            Self::PathTooLong { .. } => "install.path-too-long",
             Self::NoCacheFolder => "cache.no-folder",
             Self::WorkingDirectory(_) => "host.working-directory",
             Self::AnswerLost => "output.lost",
@@ -95,9 +105,11 @@ impl Diagnostic for CommandError {
     fn exit_status(&self) -> ExitStatus {
         match self {
             Self::Unhashed(_) | Self::HashNotListed { .. } => ExitStatus::Refused,
-            Self::NoRoom { .. } | Self::NoCacheFolder | Self::WorkingDirectory(_) | Self::AnswerLost => {
-                ExitStatus::FileSystem
-            }
+            Self::NoRoom { .. }
+            | Self::PathTooLong { .. }
+            | Self::NoCacheFolder
+            | Self::WorkingDirectory(_)
+            | Self::AnswerLost => ExitStatus::FileSystem,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Document(_) => ExitStatus::Bug,
             _ => ExitStatus::Usage,
@@ -121,6 +133,11 @@ impl Diagnostic for CommandError {
                     "free some space, with `torchfix cache clean` for one, or name a folder elsewhere: `{option} DIR`"
                 )
             }
+            Self::PathTooLong { surplus, .. } => format!(
+                "make the environment in a folder whose path is {surplus} characters shorter (`--venv DIR`), or let Windows \
+                 take long paths, as an administrator: `reg add HKLM\\SYSTEM\\CurrentControlSet\\Control\\FileSystem /v \
+                 LongPathsEnabled /t REG_DWORD /d 1 /f`"
+            ),
             Self::NoCacheFolder => {
                 format!("name one: `--cache-dir DIR`, or the variable {}", crate::variables::CACHE_DIR)
             }

@@ -26,7 +26,7 @@ use crate::request::{Defaults, Request, Settled};
 use crate::resolve::{self, InstalledPin, Resolution, Satisfied};
 use crate::variables;
 use crate::venv::{self, CreateOptions, Created, Environment, NewEnvironment};
-use crate::vocab::{Channel, ExitStatus, PackageName, Requirement};
+use crate::vocab::{Channel, ExitStatus, Os, PackageName, Requirement};
 use crate::wheel::{self, Cache, ObtainOptions, UnpackedWheel};
 
 /// Runs the command.
@@ -88,8 +88,8 @@ impl Run<'_> {
         let unpacked = view::unpacked(&plan, &cache, &indexes);
         let view = view::of_plan(&plan, &resolution, &cache, &client, &unpacked, self.request.files.only_listed);
         bars.clear();
-        for Unpacked { wheel, bytes, .. } in &unpacked {
-            if let Err(error) = bytes {
+        for Unpacked { wheel, extent } in &unpacked {
+            if let Err(error) = extent {
                 self.session.output.detail(&format!("no one says how large {} is unpacked: {error}", wheel.title()));
             }
         }
@@ -107,6 +107,9 @@ impl Run<'_> {
         }
         if let Some(root) = self.target.place.root() {
             room::check(&unpacked, &cache, root, self.link_mode)?;
+        }
+        if let (Os::Windows, Some(site)) = (&self.target.machine.os, self.target.place.windows_site_packages()) {
+            room::check_lengths(&unpacked, &site)?;
         }
         let environment = self.apply(&plan, &client, &cache, &bars)?;
         for warning in client.take_warnings() {

@@ -1,4 +1,4 @@
-//! Whether what is to be installed finds room, asked before anything is fetched.
+//! Whether what is to be installed finds room on the disk and in the length of paths, asked before anything is fetched.
 
 use std::path::Path;
 
@@ -20,7 +20,9 @@ pub(super) fn check(
     else {
         return Ok(());
     };
-    let size = |unpacked: &Unpacked<'_>| *unpacked.bytes.as_ref().ok().or(unpacked.wheel.size.as_ref()).unwrap_or(&0);
+    let size = |unpacked: &Unpacked<'_>| {
+        unpacked.extent.as_ref().map_or_else(|_| unpacked.wheel.size.unwrap_or(0), |extent| extent.bytes)
+    };
     let in_cache = |unpacked: &&Unpacked<'_>| unpacked.wheel.sha256.is_some_and(|sha256| cache.holds(&sha256));
     let unstaged = |unpacked: &Unpacked<'_>| size(unpacked).saturating_sub(wheel::staged_bytes(unpacked.wheel, cache));
     let to_cache = sum(unpacked.iter().filter(|unpacked| !in_cache(unpacked)).map(unstaged));
@@ -28,6 +30,31 @@ pub(super) fn check(
     let needs = needs(to_cache, installed, cache_system.shares_room_with(&environment_system), link_mode);
     refuse(cache.dir(), "--cache-dir", needs.cache, cache_system.free)?;
     refuse(environment, "--venv", needs.environment, environment_system.free)
+}
+
+/// The longest path that Windows takes from programs which were not made for longer ones: `MAX_PATH` without its end.
+///
+/// <https://learn.microsoft.com/windows/win32/fileio/maximum-file-path-limitation>
+const LONGEST_PATH: usize = 259;
+
+/// Refuses a plan with a file whose path Python on Windows could not open.
+pub(super) fn check_lengths(unpacked: &[Unpacked<'_>], site_packages: &Path) -> Result<(), CommandError> {
+    check_lengths_of(
+        unpacked.iter().filter_map(|unpacked| Some(&*unpacked.extent.as_ref().ok()?.longest_path)),
+        site_packages,
+    )
+}
+
+fn check_lengths_of<'a>(paths: impl Iterator<Item = &'a str>, site_packages: &Path) -> Result<(), CommandError> {
+    let above = site_packages.to_string_lossy().encode_utf16().count() + 1;
+    let Some((length, longest)) = paths.map(|path| (above + path.encode_utf16().count(), path)).max() else {
+        return Ok(());
+    };
+    if length <= LONGEST_PATH {
+        return Ok(());
+    }
+    let path = site_packages.join(longest.replace('/', "\\"));
+    Err(CommandError::PathTooLong { path, length, limit: LONGEST_PATH, surplus: length - LONGEST_PATH })
 }
 
 /// What an index says of sizes may be anything.
@@ -69,6 +96,18 @@ mod tests {
         assert_eq!(needs(true, LinkMode::Copy), (13, 0));
         assert_eq!(needs(false, LinkMode::Auto), (3, 10));
         assert_eq!(needs(false, LinkMode::Copy), (3, 10));
+    }
+
+    #[test]
+    fn a_path_is_as_long_as_windows_counts_it() {
+        let refused = |site: &str, path: &str| {
+            check_lengths_of([path].into_iter(), Path::new(site)).err().map(|error| error.to_string())
+        };
+        let site = "C:\\v\\Lib\\site-packages";
+        assert_eq!(refused(site, &"x".repeat(LONGEST_PATH - site.len() - 1)), None);
+        assert_eq!(refused(site, &"\u{e4}".repeat(LONGEST_PATH - site.len() - 1)), None);
+        let said = refused(site, &"x".repeat(LONGEST_PATH - site.len())).unwrap();
+        assert!(said.contains("260 characters") && said.contains("259"), "{said}");
     }
 
     #[test]

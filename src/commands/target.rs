@@ -49,6 +49,15 @@ impl Place {
         }
     }
 
+    /// Where the wheels' files go on Windows, whose environments are all laid out alike.
+    pub fn windows_site_packages(&self) -> Option<PathBuf> {
+        match self {
+            Place::Existing(environment) => Some(environment.scheme.platlib.clone()),
+            Place::New { root, .. } => Some(root.join("Lib").join("site-packages")),
+            Place::Elsewhere => None,
+        }
+    }
+
     /// The Python it has or will have.
     fn interpreter(&self) -> Option<&Interpreter> {
         match self {

@@ -6,6 +6,7 @@ use crate::install::{InstalledState, Plan, Step};
 use crate::lock::LockedWheel;
 use crate::report::{Action, PlanView, StepView};
 use crate::resolve::{Resolution, TorchChoice};
+use crate::vocab::Extent;
 use crate::wheel::Cache;
 
 /// What `plan` comes to; a size that no index states is asked of the file's host.
@@ -31,7 +32,7 @@ pub(super) fn of_plan(
     let cached = |step: &&StepView| step.sha256.is_some_and(|sha256| cache.holds(&sha256));
     let fetched = view.steps.iter().filter(|step| step.url.is_some() && !cached(step));
     view.download_bytes = fetched.filter_map(|step| step.size).sum();
-    view.disk_bytes = unpacked.iter().map(|unpacked| unpacked.bytes.as_ref().ok()).sum();
+    view.disk_bytes = unpacked.iter().map(|unpacked| unpacked.extent.as_ref().ok().map(|extent| extent.bytes)).sum();
     view
 }
 
@@ -56,22 +57,22 @@ fn ask_sizes(plan: &Plan, client: &Client, view: &mut PlanView) {
 /// What a wheel that comes takes on disk.
 pub(super) struct Unpacked<'a> {
     pub wheel: &'a LockedWheel,
-    /// The sum of the sizes of its files, or why it is not known.
-    pub bytes: Result<u64, IndexError>,
+    /// What its files come to, or why that is not known.
+    pub extent: Result<Extent, IndexError>,
 }
 
 /// What each wheel of `plan` takes on disk: by the cache, else by what its server says.
 pub(super) fn unpacked<'a>(plan: &'a Plan, cache: &Cache, indexes: &IndexClient) -> Vec<Unpacked<'a>> {
-    let wheels: Vec<(&LockedWheel, Option<u64>)> =
-        plan.wheels().map(|wheel| (wheel, wheel.sha256.and_then(|sha256| cache.unpacked_bytes(&sha256)))).collect();
+    let wheels: Vec<(&LockedWheel, Option<Extent>)> =
+        plan.wheels().map(|wheel| (wheel, wheel.sha256.and_then(|sha256| cache.extent(&sha256)))).collect();
     let remote: Vec<RemoteWheel> =
         wheels.iter().filter(|known| known.1.is_none()).map(|(wheel, _)| remote(wheel)).collect();
-    let mut asked = indexes.unpacked_bytes(&remote).into_iter();
+    let mut asked = indexes.extents(&remote).into_iter();
     wheels
         .into_iter()
         .filter_map(|(wheel, known)| {
-            let bytes = known.map_or_else(|| asked.next(), |bytes| Some(Ok(bytes)))?;
-            Some(Unpacked { wheel, bytes })
+            let extent = known.map_or_else(|| asked.next(), |extent| Some(Ok(extent)))?;
+            Some(Unpacked { wheel, extent })
         })
         .collect()
 }

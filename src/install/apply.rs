@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::error::InstallError;
 use super::files::{Disk, Files};
+use super::in_use::spare_folders_in_use;
 use super::link::{Job, LinkMode, make_files};
 use super::moves::moves;
 use super::plan::{Plan, Step};
@@ -13,6 +14,7 @@ use super::removal::removal;
 use super::transaction::Transaction;
 use super::wheel_layout::{TargetFile, WheelLayout, lay_out};
 use crate::lock::LockedWheel;
+use crate::machine;
 use crate::progress::Reporter;
 use crate::venv::{InstalledDistribution, Scheme, list};
 use crate::wheel::UnpackedWheel;
@@ -79,8 +81,15 @@ fn apply_on(
     check_still_as_planned(plan, scheme)?;
     let removed: Vec<&InstalledDistribution> = plan.removed().collect();
     let staying: Vec<&InstalledDistribution> = plan.staying().collect();
-    let removal = removal(scheme, &removed, &staying)?;
-    warnings.extend_from_slice(&removal.warnings);
+    let mut removal = removal(scheme, &removed, &staying)?;
+    warnings.append(&mut removal.warnings);
+    let loaded = spare_folders_in_use(&scheme.root, &mut removal, files)?;
+    if let Some(first) = loaded.first() {
+        let users = machine::programs_using(&loaded);
+        let users = if users.is_empty() { "a running program".to_owned() } else { users.join(", ") };
+        let more = if loaded.len() > 1 { format!(" and {} more", loaded.len() - 1) } else { String::new() };
+        warnings.push(format!("{users} uses `{}`{more}: it keeps the old files until it ends", first.display()));
+    }
 
     reporter.stage(&format!("linking {}", counted(wheels.len(), "wheel")));
     let jobs: Vec<Job<'_>> = files_by_path

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::in_use::is_in_use;
 use crate::venv::VenvError;
 use crate::vocab::{Diagnostic, ExitStatus, WheelName};
 
@@ -28,8 +29,14 @@ pub enum InstallError {
     #[error("the environment cannot be written")]
     ReadOnly(#[source] io::Error),
     /// Code `install.in-use`, exit 30.
-    #[error("a file of the environment is in use")]
-    InUse(#[source] io::Error),
+    #[error("a file of the environment is in use{by}")]
+    InUse {
+        /// What the system says, with the file's path.
+        #[source]
+        source: io::Error,
+        /// ` by …`, or nothing where no one knows.
+        by: String,
+    },
     /// Code `install.path-too-long`, exit 30.
     #[error("a path is too long for this file system")]
     PathTooLong(#[source] io::Error),
@@ -126,20 +133,24 @@ pub enum Refusal {
     },
 }
 
+impl InstallError {
+    /// A file that `holders` use, as far as the system tells.
+    pub(super) fn in_use(source: io::Error, holders: &[String]) -> Self {
+        let by = if holders.is_empty() { String::new() } else { format!(" by {}", holders.join(", ")) };
+        Self::InUse { source, by }
+    }
+}
+
 impl From<io::Error> for InstallError {
     fn from(error: io::Error) -> Self {
+        if is_in_use(&error) {
+            return Self::in_use(error, &[]);
+        }
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull(error),
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => Self::ReadOnly(error),
-            io::ErrorKind::ResourceBusy | io::ErrorKind::ExecutableFileBusy => Self::InUse(error),
             io::ErrorKind::InvalidFilename => Self::PathTooLong(error),
-            _ => match error.raw_os_error() {
-                // ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
-                Some(32 | 33) if cfg!(windows) => Self::InUse(error),
-                // ERROR_FILENAME_EXCED_RANGE
-                Some(206) if cfg!(windows) => Self::PathTooLong(error),
-                _ => Self::Io(error),
-            },
+            _ => Self::Io(error),
         }
     }
 }
@@ -151,7 +162,7 @@ impl Diagnostic for InstallError {
             Self::Refused { .. } => "install.refused",
             Self::DiskFull(_) => "install.disk-full",
             Self::ReadOnly(_) => "install.read-only",
-            Self::InUse(_) => "install.in-use",
+            Self::InUse { .. } => "install.in-use",
             Self::PathTooLong(_) => "install.path-too-long",
             Self::Io(_) => "install.io",
             Self::InTheWay { .. } => "install.in-the-way",
@@ -166,7 +177,7 @@ impl Diagnostic for InstallError {
         match self {
             Self::Environment(error) => error.exit_status(),
             Self::Refused { .. } => ExitStatus::Refused,
-            Self::DiskFull(_) | Self::ReadOnly(_) | Self::InUse(_) | Self::PathTooLong(_) | Self::Io(_) => {
+            Self::DiskFull(_) | Self::ReadOnly(_) | Self::InUse { .. } | Self::PathTooLong(_) | Self::Io(_) => {
                 ExitStatus::FileSystem
             }
             Self::InTheWay { .. } | Self::StalePlan { .. } | Self::Journal { .. } => ExitStatus::Environment,
@@ -180,7 +191,7 @@ impl Diagnostic for InstallError {
             Self::Environment(error) => return error.hints(),
             Self::DiskFull(_) => "free some space, or put the environment on another disk with `--venv DIR`",
             Self::ReadOnly(_) => "check who owns the environment, or name another one with `--venv DIR`",
-            Self::InUse(_) => "close every program that runs this environment's Python, then run the command again",
+            Self::InUse { .. } => "close every program that runs this environment's Python, then run the command again",
             Self::PathTooLong(_) => "put the environment in a folder with a shorter path",
             Self::InTheWay { .. } => "move it away, then run the command again",
             Self::StalePlan { .. } | Self::Interrupted => "run the command again",

@@ -3,6 +3,8 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use super::in_use::is_in_use;
+
 /// The operations that change an environment.
 pub trait Files: Sync {
     /// Renames a file or a folder; nothing is at `to`.
@@ -15,6 +17,8 @@ pub trait Files: Sync {
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a folder and what is in it, following no link; one that is not there is removed already.
     fn remove_tree(&self, path: &Path) -> io::Result<()>;
+    /// Whether a running program has loaded this library or program, which keeps the folders above it where they are.
+    fn is_loaded(&self, path: &Path) -> bool;
 }
 
 /// The real file system.
@@ -42,6 +46,11 @@ impl Files for Disk {
 
     fn remove_tree(&self, path: &Path) -> io::Result<()> {
         unless_missing(fs_err::remove_dir_all(path))
+    }
+
+    fn is_loaded(&self, path: &Path) -> bool {
+        // Windows lets nobody write what is loaded; elsewhere that keeps nothing from being moved.
+        cfg!(windows) && fs_err::OpenOptions::new().write(true).open(path).is_err_and(|error| is_in_use(&error))
     }
 }
 

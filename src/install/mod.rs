@@ -4,6 +4,7 @@ mod apply;
 mod entry_points;
 mod error;
 mod files;
+mod in_use;
 mod link;
 mod lock_file;
 mod moves;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::InstallError;
 use super::files::{Disk, Files};
+use super::in_use::{explained, is_in_use};
 use super::lock_file::LockFile;
 use super::moves::Moves;
 use crate::progress::Reporter;
@@ -33,7 +34,7 @@ pub enum Recovered {
 /// A change that another torchfix is making right now is waited for.
 pub fn recover(root: &Path, interrupted: &AtomicBool, reporter: &dyn Reporter) -> Result<Recovered, InstallError> {
     let places = Places::of(root);
-    if !places.folder.exists() {
+    if !places.folder.exists() && !places.in_use.exists() {
         return Ok(Recovered::Nothing);
     }
     let _lock = LockFile::acquire(&places.lock, interrupted, reporter)?;
@@ -82,7 +83,8 @@ impl<'a> Transaction<'a> {
             if let Some(folder) = old.parent() {
                 self.files.create_folder(folder)?;
             }
-            self.files.rename(&places.root.join(path), &old)?;
+            let target = places.root.join(path);
+            self.files.rename(&target, &old).map_err(|error| explained(&target, error))?;
         }
         for path in &moves.place {
             stop_if(interrupted)?;
@@ -121,6 +123,8 @@ struct Places {
     new: PathBuf,
     old: PathBuf,
     stray: PathBuf,
+    /// What could not be removed yet, for a program had loaded it.
+    in_use: PathBuf,
     draft: PathBuf,
     journal: PathBuf,
     committed: PathBuf,
@@ -136,6 +140,7 @@ impl Places {
             new: folder.join("new"),
             old: folder.join("old"),
             stray: folder.join("stray"),
+            in_use: home.join("in-use"),
             draft: folder.join("journal.draft"),
             journal: folder.join("journal"),
             committed: folder.join("committed"),
@@ -146,6 +151,8 @@ impl Places {
 
     /// Undoes what the journal names, or clears away what a complete change left.
     fn recover(&self, files: &dyn Files) -> Result<Recovered, InstallError> {
+        // Whoever uses it still will have ended by another time.
+        let _ = files.remove_tree(&self.in_use);
         if !exists(&self.folder)? {
             return Ok(Recovered::Nothing);
         }
@@ -192,11 +199,33 @@ impl Places {
     /// Removes the transaction's folder, the word that it is committed last.
     fn clear(&self, files: &dyn Files) -> Result<(), InstallError> {
         for folder in [&self.old, &self.new, &self.stray] {
-            files.remove_tree(folder)?;
+            match files.remove_tree(folder) {
+                Err(error) if is_in_use(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+                    self.put_aside(folder, files)?;
+                    files.remove_tree(folder)?;
+                }
+                done => done?,
+            }
         }
         files.remove_file(&self.draft)?;
         files.remove_file(&self.committed)?;
         files.remove_tree(&self.folder)?;
+        Ok(())
+    }
+
+    /// Moves what is left of a folder to where it waits for its programs to end.
+    fn put_aside(&self, folder: &Path, files: &dyn Files) -> io::Result<()> {
+        for entry in fs_err::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                self.put_aside(&entry.path(), files)?;
+                continue;
+            }
+            files.create_folder(&self.in_use)?;
+            let taken = |number: &u32| fs_err::symlink_metadata(self.in_use.join(number.to_string())).is_ok();
+            let number = (0..).find(|number| !taken(number)).unwrap_or_default();
+            files.rename(&entry.path(), &self.in_use.join(number.to_string()))?;
+        }
         Ok(())
     }
 

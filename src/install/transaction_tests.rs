@@ -66,6 +66,49 @@ impl Files for Failing {
         }
         Disk.remove_tree(path)
     }
+
+    fn is_loaded(&self, path: &Path) -> bool {
+        Disk.is_loaded(path)
+    }
+}
+
+/// What Windows does with a library that a program has loaded: it can be renamed, and not removed.
+struct Loaded;
+
+impl Loaded {
+    fn refuse(path: &Path) -> io::Result<()> {
+        let path = path.to_string_lossy().replace('\\', "/");
+        let is_loaded = path.contains("libtorch.so") || path.contains("/in-use/");
+        if is_loaded { Err(io::Error::from(io::ErrorKind::PermissionDenied)) } else { Ok(()) }
+    }
+}
+
+impl Files for Loaded {
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.rename(from, to)
+    }
+
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        Disk.create_folder(path)
+    }
+
+    fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        Disk.write_durably(path, bytes)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        Self::refuse(path).and_then(|()| Disk.remove_file(path))
+    }
+
+    fn remove_tree(&self, path: &Path) -> io::Result<()> {
+        let Ok(entries) = fs_err::read_dir(path) else { return self.remove_file(path) };
+        entries.flatten().try_for_each(|entry| self.remove_tree(&entry.path()))?;
+        fs_err::remove_dir(path)
+    }
+
+    fn is_loaded(&self, path: &Path) -> bool {
+        Self::refuse(path).is_err()
+    }
 }
 
 const BEFORE: [(&str, &str); 6] = [
@@ -218,6 +261,24 @@ fn what_appears_in_the_meantime_gives_way() {
         }
     }
     assert_eq!(tree(&root), expected(&BEFORE));
+}
+
+#[test]
+fn what_is_loaded_goes_later() {
+    let (_folder, root) = environment();
+    let go_on = AtomicBool::new(false);
+    for _ in 0..2 {
+        let transaction = Transaction::begin(&root, &Loaded, &go_on, &()).unwrap();
+        write(transaction.staging(), &AFTER.map(|(path, _)| (path, "new")));
+        let moves = Moves { away: vec!["site/torch/lib/libtorch.so".to_owned()], place: Vec::new() };
+        transaction.commit(&moves, &go_on).unwrap();
+        assert!(!root.join(".torchfix/transaction").exists() && !root.join("site/torch/lib/libtorch.so").exists());
+        write(&root, &[("site/torch/lib/libtorch.so", "new")]);
+    }
+    let kept = fs_err::read_dir(root.join(".torchfix/in-use")).unwrap().count();
+    assert_eq!(kept, 2, "both wait for their programs to end");
+    recover(&root).unwrap();
+    assert!(!root.join(".torchfix/in-use").exists(), "and go with the next run");
 }
 
 #[test]

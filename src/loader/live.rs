@@ -96,7 +96,7 @@ fn command(request: &LiveRequest, host: &Host) -> Command {
 
 /// `-I` passes over these, but an interpreter that starts another one hands them on.
 fn redirects_python(name: &OsStr) -> bool {
-    name == "PYTHONPATH" || name == "PYTHONHOME"
+    name.eq_ignore_ascii_case("PYTHONPATH") || name.eq_ignore_ascii_case("PYTHONHOME")
 }
 
 /// Reads both pipes on threads: one that a grandchild keeps open must not keep us.

@@ -19,6 +19,7 @@ pub use error::FactsError;
 pub use facts::{Driver, Gpu, Machine, PythonFacts, Source, Sources};
 pub use hardware::{GpuModel, HardwareTable};
 pub use markers::markers_of;
+pub use native::programs_using;
 pub use nvidia::VisibleDevices;
 pub use overrides::{GpuStatement, Overrides, PythonStatement};
 pub use python::{Interpreter, PythonError, PythonRequest, SchemePaths};

@@ -18,7 +18,7 @@ use super::index_file::{IndexFile, nanoseconds};
 use super::lock::WheelLock;
 use super::record::RecordHash;
 use super::{CacheError, UnpackedFile, UnpackedWheel};
-use crate::vocab::{Sha256, WheelName};
+use crate::vocab::{Extent, Sha256, WheelName};
 
 const WHEELS: &str = "wheels-v1";
 const STAGING: &str = "staging-v1";
@@ -96,10 +96,10 @@ impl Cache {
         self.wheel_folder(sha256).join(TREE).is_dir()
     }
 
-    /// Bytes of the files of the wheel with this hash, if it is there.
-    pub fn unpacked_bytes(&self, sha256: &Sha256) -> Option<u64> {
+    /// What the wheel with this hash comes to, if it is there.
+    pub fn extent(&self, sha256: &Sha256) -> Option<Extent> {
         let index = IndexFile::read(&self.wheel_folder(sha256)).filter(|index| index.sha256 == *sha256)?;
-        Some(index.files.iter().map(|file| file.size).sum())
+        Some(Extent::of(index.files.iter().map(|file| (file.path.as_str(), file.size))))
     }
 
     /// Bytes of all that is kept: wheels, half-unpacked ones, pages, metadata, facts about interpreters.

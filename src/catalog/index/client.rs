@@ -10,7 +10,7 @@ use super::workers::Workers;
 use super::{IndexError, RemoteWheel, folder, read_page};
 use crate::catalog::{Artifact, Index, IndexKind, Page, Pages, SkipReason, Skipped};
 use crate::http::{Client, PageCache, TwinHosts, redacted};
-use crate::vocab::{CoreMetadata, PackageName, Url};
+use crate::vocab::{CoreMetadata, Extent, PackageName, Url};
 
 /// What is asked for, JSON first: <https://packaging.python.org/en/latest/specifications/simple-repository-api/>.
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01";
@@ -30,7 +30,7 @@ struct Shared {
     pages: Flights<(Index, PackageName), PageAnswer>,
     link_pages: Flights<Index, PageAnswer>,
     metadata: Flights<Url, Result<Arc<CoreMetadata>, IndexError>>,
-    unpacked_bytes: Flights<Url, Result<u64, IndexError>>,
+    extents: Flights<Url, Result<Extent, IndexError>>,
     /// How many links the pages have that were read.
     links: AtomicUsize,
     /// What the metadata weighs that was read.
@@ -54,22 +54,22 @@ impl IndexClient {
             pages: Flights::default(),
             link_pages: Flights::default(),
             metadata: Flights::default(),
-            unpacked_bytes: Flights::default(),
+            extents: Flights::default(),
             links: AtomicUsize::new(0),
             weight: AtomicUsize::new(0),
         };
         Self { shared: Arc::new(shared), workers: Workers::default() }
     }
 
-    /// For each wheel the sum of the sizes of its files, several asked for at a time.
+    /// For each wheel what it comes to unpacked, several asked for at a time.
     ///
     /// A wheel whose metadata was read out of it costs nothing, any other one or two small ranges once.
-    pub fn unpacked_bytes(&self, wheels: &[RemoteWheel]) -> Vec<Result<u64, IndexError>> {
-        for wheel in wheels.iter().filter(|wheel| !self.shared.unpacked_bytes.knows(&wheel.url)) {
+    pub fn extents(&self, wheels: &[RemoteWheel]) -> Vec<Result<Extent, IndexError>> {
+        for wheel in wheels.iter().filter(|wheel| !self.shared.extents.knows(&wheel.url)) {
             let (shared, wheel) = (Arc::clone(&self.shared), wheel.clone());
-            self.workers.run(move || drop(shared.unpacked_bytes(&wheel)));
+            self.workers.run(move || drop(shared.extent(&wheel)));
         }
-        wheels.iter().map(|wheel| self.shared.unpacked_bytes(wheel)).collect()
+        wheels.iter().map(|wheel| self.shared.extent(wheel)).collect()
     }
 }
 
@@ -118,8 +118,8 @@ impl Shared {
         })
     }
 
-    fn unpacked_bytes(&self, wheel: &RemoteWheel) -> Result<u64, IndexError> {
-        self.unpacked_bytes.once(wheel.url.clone(), || self.metadata_source.unpacked_bytes(&self.client, wheel))
+    fn extent(&self, wheel: &RemoteWheel) -> Result<Extent, IndexError> {
+        self.extents.once(wheel.url.clone(), || self.metadata_source.extent(&self.client, wheel))
     }
 
     fn project_page(&self, index: &Index, name: &PackageName) -> PageAnswer {

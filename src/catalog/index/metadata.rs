@@ -7,9 +7,9 @@ use super::remote_zip::{self, Contents, LARGEST_METADATA, TOO_LARGE};
 use super::{IndexError, RemoteWheel};
 use crate::catalog::{Artifact, MetadataFile};
 use crate::http::{Client, HttpError, TwinHosts, redacted};
-use crate::vocab::{CoreMetadata, Sha256};
+use crate::vocab::{CoreMetadata, Extent, Sha256};
 
-/// Where METADATA files and the sizes of wheels are kept between runs, and how they are had.
+/// Where METADATA files and what wheels come to are kept between runs, and how they are had.
 pub(super) struct MetadataSource {
     folder: Option<PathBuf>,
     twins: TwinHosts,
@@ -30,8 +30,8 @@ impl MetadataSource {
         let bytes = if let Some(bytes) = self.beside(client, artifact)? {
             bytes
         } else {
-            let Contents { metadata, unpacked_bytes } = remote_zip::contents(client, &self.twins, &wheel)?;
-            self.keep_size(client, &wheel, unpacked_bytes);
+            let Contents { metadata, extent } = remote_zip::contents(client, &self.twins, &wheel)?;
+            self.keep_extent(client, &wheel, &extent);
             metadata
         };
         let metadata = judge(&bytes, artifact)?;
@@ -39,19 +39,22 @@ impl MetadataSource {
         Ok(metadata)
     }
 
-    /// The sum of the sizes of the wheel's files: from the cache, else from the directory at its end.
-    pub(super) fn unpacked_bytes(&self, client: &Client, wheel: &RemoteWheel) -> Result<u64, IndexError> {
-        let kept = self.kept_at(wheel, "size").as_deref().and_then(read);
-        if let Some(bytes) = kept.and_then(|bytes| str::from_utf8(&bytes).ok()?.parse().ok()) {
-            return Ok(bytes);
+    /// What the wheel comes to unpacked: from the cache, else from the directory at its end.
+    pub(super) fn extent(&self, client: &Client, wheel: &RemoteWheel) -> Result<Extent, IndexError> {
+        let kept = self.kept_at(wheel, "extent").as_deref().and_then(read);
+        if let Some(extent) = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+            return Ok(extent);
         }
-        let bytes = remote_zip::unpacked_bytes(client, &self.twins, wheel)?;
-        self.keep_size(client, wheel, bytes);
-        Ok(bytes)
+        let extent = remote_zip::extent(client, &self.twins, wheel)?;
+        self.keep_extent(client, wheel, &extent);
+        Ok(extent)
     }
 
-    fn keep_size(&self, client: &Client, wheel: &RemoteWheel, bytes: u64) {
-        keep(client, self.kept_at(wheel, "size").as_deref(), bytes.to_string().as_bytes());
+    fn keep_extent(&self, client: &Client, wheel: &RemoteWheel, extent: &Extent) {
+        match serde_json::to_vec(extent) {
+            Ok(bytes) => keep(client, self.kept_at(wheel, "extent").as_deref(), &bytes),
+            Err(error) => client.warn(format!("what a wheel comes to is not kept for the next run: {error}")),
+        }
     }
 
     /// The METADATA file that the index serves beside the wheel; `None` where it advertises none or serves none.

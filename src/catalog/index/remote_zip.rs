@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use super::{IndexError, RemoteWheel};
 use crate::http::{Body, ByteRange, Client, HttpError, Span, TwinHosts, Validator, redacted};
-use crate::vocab::Url;
+use crate::vocab::{Extent, Url};
 use crate::zip::{CentralDirectory, Entry, Method, TAIL, ZipError, judge_local_header};
 
 /// A wheel that is served without ranges is read whole up to this size.
@@ -22,8 +22,8 @@ pub(super) const TOO_LARGE: &str = "it is larger than 8 MiB";
 /// What was read out of a wheel.
 pub(super) struct Contents {
     pub(super) metadata: Vec<u8>,
-    /// The sum of its files' sizes.
-    pub(super) unpacked_bytes: u64,
+    /// What it comes to unpacked.
+    pub(super) extent: Extent,
 }
 
 /// Reads METADATA out of a wheel: the directory at its end, then the entry.
@@ -54,13 +54,17 @@ pub(super) fn contents(client: &Client, twins: &TwinHosts, wheel: &RemoteWheel) 
     let packed = usize::try_from(header.length).ok().and_then(|length| bytes.get(length..));
     let packed = packed.ok_or_else(|| no_metadata("its local header is cut short"))?;
     let metadata = unpack(entry, packed).ok_or_else(|| no_metadata("its bytes are not what the directory declares"))?;
-    Ok(Contents { metadata, unpacked_bytes: directory.total_size })
+    Ok(Contents { metadata, extent: extent_of(&directory) })
 }
 
-/// The sum of the sizes of a wheel's files, by its directory alone.
-pub(super) fn unpacked_bytes(client: &Client, twins: &TwinHosts, wheel: &RemoteWheel) -> Result<u64, IndexError> {
+/// What a wheel comes to unpacked, by its directory alone.
+pub(super) fn extent(client: &Client, twins: &TwinHosts, wheel: &RemoteWheel) -> Result<Extent, IndexError> {
     let mut tail = Tail::fetch(client, twins, wheel, LARGEST_WHOLE_FOR_DIRECTORY)?;
-    Ok(directory(client, wheel, &mut tail)?.total_size)
+    Ok(extent_of(&directory(client, wheel, &mut tail)?))
+}
+
+fn extent_of(directory: &CentralDirectory) -> Extent {
+    Extent::of(directory.entries.iter().map(|entry| (entry.path.as_str(), entry.size)))
 }
 
 /// The wheel's directory; `tail` is made longer where it does not hold all of it.

@@ -2,7 +2,9 @@
 #![allow(unsafe_code, reason = "calling into NVIDIA's libraries and the C library has no safe form")]
 
 pub mod cuda;
+mod holders;
 mod library;
 pub mod nvml;
 
+pub use holders::programs_using;
 pub use library::running_glibc;

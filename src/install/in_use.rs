@@ -1,0 +1,170 @@
+//! Files that programs are using while their environment changes; on Windows such a file can be renamed at most.
+//!
+//! A library that a Python has loaded may be renamed and goes when that Python ends; a folder with one in it may not,
+//! so its files are moved one by one. A file that is open in any other way stays where it is, and the change is undone.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::InstallError;
+use super::files::Files;
+use super::removal::Removal;
+use crate::machine;
+
+/// What a program can have loaded, by the ends of names.
+const LOADABLE: [&str; 3] = [".dll", ".pyd", ".exe"];
+
+/// More files than programs are asked about.
+const MOST_ASKED_ABOUT: usize = 2000;
+
+/// Takes apart the folders of `removal` in which loaded files lie, and lists those files.
+pub fn spare_folders_in_use(
+    root: &Path,
+    removal: &mut Removal,
+    files: &dyn Files,
+) -> Result<Vec<PathBuf>, InstallError> {
+    let mut loaded = Vec::new();
+    let mut paths = BTreeSet::new();
+    for path in std::mem::take(&mut removal.paths) {
+        take_apart(root, path, files, &mut loaded, &mut paths)?;
+    }
+    removal.paths = paths;
+    Ok(loaded)
+}
+
+/// Adds `path` to what goes, or what is in it where something of that is loaded; says whether something is.
+fn take_apart(
+    root: &Path,
+    path: String,
+    files: &dyn Files,
+    loaded: &mut Vec<PathBuf>,
+    going: &mut BTreeSet<String>,
+) -> Result<bool, InstallError> {
+    let full = root.join(&path);
+    let metadata = match fs_err::symlink_metadata(&full) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    if !metadata.is_dir() {
+        let is_loaded = is_loadable(&full) && files.is_loaded(&full);
+        if is_loaded {
+            loaded.push(full);
+        }
+        going.insert(path);
+        return Ok(is_loaded);
+    }
+    let mut below = BTreeSet::new();
+    let mut any = false;
+    for entry in fs_err::read_dir(&full)? {
+        let name = entry?.file_name();
+        // A name that is not Unicode cannot be written down; the folder then goes whole or not at all.
+        let Some(name) = name.to_str() else { continue };
+        any |= take_apart(root, format!("{path}/{name}"), files, loaded, &mut below)?;
+    }
+    if any {
+        going.append(&mut below);
+    } else {
+        going.insert(path);
+    }
+    Ok(any)
+}
+
+fn is_loadable(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    LOADABLE.iter().any(|end| name.ends_with(end))
+}
+
+/// What it means that `path` cannot be renamed or removed: the programs that use it, where there are any, are named.
+pub fn explained(path: &Path, error: io::Error) -> InstallError {
+    let is_open = is_in_use(&error);
+    if !is_open && error.kind() != io::ErrorKind::PermissionDenied {
+        return error.into();
+    }
+    let mut below = Vec::new();
+    files_below(path, &mut below);
+    let holders = machine::programs_using(&below);
+    if is_open || !holders.is_empty() { InstallError::in_use(error, &holders) } else { error.into() }
+}
+
+/// Whether an error says that another program has the file open.
+pub fn is_in_use(error: &io::Error) -> bool {
+    use io::ErrorKind::{ExecutableFileBusy, ResourceBusy};
+    // ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_USER_MAPPED_FILE
+    let said_by_windows = cfg!(windows) && matches!(os_code(error), Some(32 | 33 | 1224));
+    said_by_windows || matches!(error.kind(), ResourceBusy | ExecutableFileBusy)
+}
+
+/// The system's number of an error; where fs-err has put a path around it, only its text still has that.
+fn os_code(error: &io::Error) -> Option<i32> {
+    let in_text = || error.to_string().rsplit_once("(os error ")?.1.trim_end_matches(')').parse().ok();
+    error.raw_os_error().or_else(in_text)
+}
+
+/// The files at and below `path`, as far as they can be listed and no more than can be asked about.
+fn files_below(path: &Path, found: &mut Vec<PathBuf>) {
+    if found.len() >= MOST_ASKED_ABOUT {
+        return;
+    }
+    match fs_err::read_dir(path) {
+        Ok(entries) => entries.flatten().for_each(|entry| files_below(&entry.path(), found)),
+        Err(_) => found.push(path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::files::Disk;
+    use super::*;
+
+    /// The real disk, on which some files count as loaded.
+    struct Loaded(&'static str);
+
+    impl Files for Loaded {
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            Disk.rename(from, to)
+        }
+        fn create_folder(&self, path: &Path) -> io::Result<()> {
+            Disk.create_folder(path)
+        }
+        fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            Disk.write_durably(path, bytes)
+        }
+        fn remove_file(&self, path: &Path) -> io::Result<()> {
+            Disk.remove_file(path)
+        }
+        fn remove_tree(&self, path: &Path) -> io::Result<()> {
+            Disk.remove_tree(path)
+        }
+        fn is_loaded(&self, path: &Path) -> bool {
+            path.ends_with(self.0)
+        }
+    }
+
+    #[test]
+    fn the_number_of_an_error_is_found_behind_a_path() {
+        let error = fs_err::metadata("no such file").unwrap_err();
+        assert_eq!((error.raw_os_error(), os_code(&error)), (None, Some(2)));
+        assert_eq!(os_code(&io::Error::from(io::ErrorKind::NotFound)), None);
+    }
+
+    #[test]
+    fn only_the_folders_above_a_loaded_library_are_taken_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for path in ["torch/__init__.py", "torch/lib/c10.dll", "torch/lib/uv.dll", "torch/nn/a.py", "torch/nn/b.py"] {
+            fs_err::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs_err::write(root.join(path), "").unwrap();
+        }
+        let removal = || Removal { paths: ["torch".to_owned(), "gone".to_owned()].into(), warnings: Vec::new() };
+        let mut spared = removal();
+        let loaded = spare_folders_in_use(root, &mut spared, &Loaded("lib/c10.dll")).unwrap();
+        assert_eq!(loaded, [root.join("torch/lib/c10.dll")]);
+        let expected = ["torch/__init__.py", "torch/lib/c10.dll", "torch/lib/uv.dll", "torch/nn"];
+        assert_eq!(spared.paths.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+        let mut whole = removal();
+        assert!(spare_folders_in_use(root, &mut whole, &Loaded("no.dll")).unwrap().is_empty());
+        assert_eq!(whole.paths.iter().map(String::as_str).collect::<Vec<_>>(), ["torch"]);
+    }
+}
