@@ -93,9 +93,65 @@ impl Host {
     }
 }
 
+/// The place of what is at `path`, every link on the way resolved, as people and programs write it.
+///
+/// What Windows gives, `\\?\C:\venv`, is understood by few programs, and belongs into no file that others read.
+pub fn resolve_links(path: &Path) -> std::io::Result<PathBuf> {
+    let resolved = fs_err::canonicalize(path)?;
+    let plain = resolved.to_str().and_then(without_verbatim_prefix);
+    Ok(plain.map_or(resolved, PathBuf::from))
+}
+
+/// `C:\venv` of `\\?\C:\venv`, `\\server\share` of `\\?\UNC\server\share`.
+///
+/// `None` where the path is no such one, or would mean something else without.
+/// However long the path is: the standard library puts the prefix before a long one by itself.
+pub fn without_verbatim_prefix(path: &str) -> Option<String> {
+    let rest = path.strip_prefix(r"\\?\")?;
+    let (plain, components) = match rest.strip_prefix(r"UNC\") {
+        Some(share) => (format!(r"\\{share}"), share),
+        None => {
+            let (drive, below) = rest.split_at_checked(2)?;
+            let is_drive = drive.starts_with(|letter: char| letter.is_ascii_alphabetic()) && drive.ends_with(':');
+            (rest.to_owned(), below.strip_prefix('\\').filter(|_| is_drive)?)
+        }
+    };
+    // Without the prefix Windows cuts off dots and spaces, and takes some names for devices.
+    let is_plain = |component: &str| {
+        let stem = component.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+        let is_port = |port: &str| stem.strip_prefix(port).is_some_and(|number| number.chars().count() == 1);
+        let is_device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$");
+        !component.ends_with(['.', ' ']) && !component.contains('/') && !is_device && !is_port("COM") && !is_port("LPT")
+    };
+    components.split('\\').all(is_plain).then_some(plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_prefix_of_windows_goes_where_nothing_hangs_on_it() {
+        let long = format!(r"C:\{}", r"folder\".repeat(60) + "é");
+        for (path, plain) in [
+            (r"\\?\C:\Users\me\a b\venv", Some(r"C:\Users\me\a b\venv")),
+            (r"\\?\C:\", Some(r"C:\")),
+            (r"\\?\UNC\server\share\venv", Some(r"\\server\share\venv")),
+            (&format!(r"\\?\{long}"), Some(&*long)),
+            (r"\\?\C:\dot.\venv", None),
+            (r"\\?\C:\space \venv", None),
+            (r"\\?\C:\nul.txt", None),
+            (r"\\?\C:\com1", None),
+            (r"\\?\Volume{0}\venv", None),
+            (r"\\?\C:", None),
+            (r"\\?\é:\x", None),
+            (r"\\.\C:\x", None),
+            (r"C:\x", None),
+            ("/usr", None),
+        ] {
+            assert_eq!(without_verbatim_prefix(path).as_deref(), plain, "{path}");
+        }
+    }
 
     #[test]
     fn system_paths_lie_under_the_root_and_empty_variables_are_unset() {

@@ -125,11 +125,13 @@ pub enum Refusal {
         /// What it refers to.
         object: String,
     },
-    /// Programs need launchers on Windows.
-    #[error("its program `{name}` needs a launcher, which this build of torchfix cannot make")]
+    /// A launcher names its interpreter in UTF-8, and this one's path is no Unicode.
+    #[error("its program `{name}` cannot name the interpreter `{python}`, whose path is not Unicode")]
     Launcher {
         /// The entry point.
         name: String,
+        /// The interpreter.
+        python: PathBuf,
     },
 }
 

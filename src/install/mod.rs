@@ -5,6 +5,7 @@ mod entry_points;
 mod error;
 mod files;
 mod in_use;
+mod launcher;
 mod link;
 mod lock_file;
 mod moves;
@@ -16,6 +17,7 @@ mod wheel_layout;
 
 pub use apply::{Applied, ApplyOptions, apply};
 pub use error::{InstallError, Refusal};
+pub use launcher::{LauncherKind, launcher, launcher_name};
 pub use link::LinkMode;
 pub use plan::{InstalledState, Plan, PlanRules, RemovalReason, Step, plan};
 pub use transaction::{Recovered, recover};

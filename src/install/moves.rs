@@ -26,7 +26,7 @@ pub fn moves(
     removal: &Removal,
     warnings: &mut Vec<String>,
 ) -> Result<Moves, InstallError> {
-    let away = removal.paths.iter().cloned().collect();
+    let away = removal.paths.values().cloned().collect();
     let mut builder = Builder { root, staging, removal, moves: Moves { away, place: Vec::new() }, warnings };
     builder.descend("", files)?;
     Ok(builder.moves)
@@ -107,6 +107,7 @@ fn same_bytes(one: &Path, other: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::venv::Flavour;
 
     fn write(root: &Path, path: &str, text: &str) {
         fs_err::create_dir_all(root.join(path).parent().unwrap()).unwrap();
@@ -126,7 +127,8 @@ mod tests {
         for path in files {
             write(&staging, path, if path == "site/s.py" { "new" } else { "" });
         }
-        let removal = Removal { paths: ["site/old".to_owned()].into(), warnings: Vec::new() };
+        let paths = [("site/old".to_owned(), "site/old".to_owned())].into();
+        let removal = Removal { paths, flavour: Flavour::Posix, warnings: Vec::new() };
         let mut warnings = Vec::new();
         let moves = moves(&root, &staging, &files, &removal, &mut warnings).unwrap();
         assert_eq!(moves.away, ["site/old", "site/s.py"]);

@@ -6,13 +6,16 @@ use std::path::{Component, Path, PathBuf};
 
 use super::InstallError;
 use super::wheel_layout::is_reserved;
-use crate::venv::{InstalledDistribution, MetadataFormat, Scheme};
+use crate::host::resolve_links;
+use crate::venv::{Flavour, InstalledDistribution, MetadataFormat, Scheme};
 
 /// What goes: paths relative to the environment, folders that are emptied as a whole in place of what is in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Removal {
-    /// Files, links and whole folders, none below another.
-    pub paths: BTreeSet<String>,
+    /// Files, links and whole folders, none below another, by their paths as the file system compares them.
+    pub paths: BTreeMap<String, String>,
+    /// How it compares them.
+    pub flavour: Flavour,
     /// What a RECORD lists and is left, and why.
     pub warnings: Vec<String>,
 }
@@ -20,7 +23,8 @@ pub struct Removal {
 impl Removal {
     /// Whether `path` goes, by itself or with a folder above it.
     pub fn takes(&self, path: &str) -> bool {
-        self.paths.contains(path) || path.match_indices('/').any(|(end, _)| self.paths.contains(&path[..end]))
+        let path = self.flavour.folded(path);
+        self.paths.contains_key(&path) || path.match_indices('/').any(|(end, _)| self.paths.contains_key(&path[..end]))
     }
 }
 
@@ -37,12 +41,12 @@ pub fn removal(
         return Ok(Removal::default());
     }
     let mut places = Places { scheme, folders: BTreeMap::new() };
-    let mut listed = BTreeSet::new();
+    let mut listed = BTreeMap::new();
     for distribution in removed {
         let files = distribution.files()?;
         for entry in &files {
             match places.inside(distribution.site_packages(), &entry.path)? {
-                Ok(path) => drop(listed.insert(path)),
+                Ok(path) => drop(listed.insert(scheme.flavour.folded(&path), path)),
                 Err(reason) => {
                     warnings.push(format!("{} lists `{}`, {reason}: left alone", distribution.title(), entry.path));
                 }
@@ -53,12 +57,13 @@ pub fn removal(
         // Who lists nothing that can be read claims nothing.
         for entry in distribution.files().unwrap_or_default() {
             if let Ok(path) = places.inside(distribution.site_packages(), &entry.path)? {
-                listed.remove(&path);
+                listed.remove(&scheme.flavour.folded(&path));
             }
         }
     }
-    let paths = Emptied::find(scheme, &listed)?;
-    Ok(Removal { paths, warnings })
+    let going = Emptied::find(scheme, listed.into_values())?;
+    let paths = going.into_iter().map(|path| (scheme.flavour.folded(&path), path)).collect();
+    Ok(Removal { paths, flavour: scheme.flavour, warnings })
 }
 
 /// Resolves paths of RECORDs, each folder's links once.
@@ -72,6 +77,11 @@ impl Places<'_> {
     /// The place of a listed file relative to the environment, or why it is none.
     fn inside(&mut self, site: &Path, listed: &str) -> Result<Result<String, &'static str>, InstallError> {
         const OUTSIDE: &str = "which is outside the environment";
+        // pip writes slashes on Windows too; others wrote what that system has.
+        let listed = match self.scheme.flavour {
+            Flavour::Posix => listed.to_owned(),
+            Flavour::Windows => listed.replace('\\', "/"),
+        };
         let Some(path) = lexically_normal(&site.join(listed)) else { return Ok(Err(OUTSIDE)) };
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(Err(OUTSIDE)) };
         let Some(name) = name.to_str() else { return Ok(Err("which has no readable name")) };
@@ -92,7 +102,7 @@ impl Places<'_> {
     }
 
     fn place(&self, folder: &Path) -> io::Result<Option<String>> {
-        let resolved = match fs_err::canonicalize(folder) {
+        let resolved = match resolve_links(folder) {
             Ok(resolved) => resolved,
             // What is not there needs no removing; its path alone decides whether that is worth a word.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -129,11 +139,15 @@ struct Emptied<'a> {
 }
 
 impl<'a> Emptied<'a> {
-    fn find(scheme: &'a Scheme, listed: &BTreeSet<String>) -> Result<BTreeSet<String>, InstallError> {
+    fn find(
+        scheme: &'a Scheme,
+        listed: impl IntoIterator<Item = String>,
+    ) -> Result<BTreeSet<String>, InstallError> {
+        // Names are folded here, folders are as they are called on disk.
         let mut by_folder: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for path in listed {
-            let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-            by_folder.entry(folder.to_owned()).or_default().insert(name.to_owned());
+            let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+            by_folder.entry(folder.to_owned()).or_default().insert(scheme.flavour.folded(name));
             let mut below = folder;
             while let Some((above, _)) = below.rsplit_once('/') {
                 by_folder.entry(above.to_owned()).or_default();
@@ -176,7 +190,7 @@ impl<'a> Emptied<'a> {
         for (name, is_folder) in &present {
             let path = below(name);
             // RECORD lists files: a folder there is a mistake or worse.
-            if names.contains(name) && !is_folder {
+            if names.contains(&self.scheme.flavour.folded(name)) && !is_folder {
                 self.going.insert(path);
             } else if !self.going.contains(&path) {
                 left += 1;
@@ -201,8 +215,9 @@ impl<'a> Emptied<'a> {
             let path = format!("{cache}/{name}");
             // `module.cpython-312.pyc`, `module.cpython-312.opt-1.pyc`
             let module = name.strip_suffix(".pyc").and_then(|stem| stem.split_once('.')).map(|(stem, _)| stem);
-            let is_stale = module.is_some_and(|module| modules.contains(&format!("{module}.py")));
-            if !is_folder && (is_stale || compiled.contains(&path)) {
+            let folded = |path: &str| self.scheme.flavour.folded(path);
+            let is_stale = module.is_some_and(|module| modules.contains(&folded(&format!("{module}.py"))));
+            if !is_folder && (is_stale || compiled.contains(&format!("{cache}/{}", folded(name)))) {
                 self.going.insert(path);
             } else {
                 left += 1;
@@ -236,5 +251,91 @@ impl<'a> Emptied<'a> {
         let path = self.scheme.root.join(folder);
         let scheme = self.scheme;
         [&scheme.purelib, &scheme.platlib, &scheme.scripts, &scheme.root].iter().any(|kept| kept.starts_with(&path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venv::list;
+
+    /// An environment of that kind with these files, a RECORD among them.
+    fn environment(flavour: Flavour, files: &[&str], record: &str) -> (tempfile::TempDir, Scheme) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = resolve_links(folder.path()).unwrap();
+        let site = root.join("Lib/site-packages");
+        for file in files {
+            let path = root.join(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, "").unwrap();
+        }
+        fs_err::create_dir_all(site.join("tool-1.dist-info")).unwrap();
+        fs_err::write(site.join("tool-1.dist-info/METADATA"), "Name: tool\nVersion: 1\n").unwrap();
+        fs_err::write(site.join("tool-1.dist-info/RECORD"), record).unwrap();
+        let scheme = Scheme {
+            root: root.clone(),
+            purelib: site.clone(),
+            platlib: site,
+            scripts: root.join("Scripts"),
+            headers: root.join("Include"),
+            data: root,
+            flavour,
+        };
+        (folder, scheme)
+    }
+
+    fn removed(scheme: &Scheme) -> (Vec<String>, Vec<String>, Removal) {
+        let installed = list(scheme).unwrap().distributions;
+        let removal = removal(scheme, &installed.iter().collect::<Vec<_>>(), &[]).unwrap();
+        (removal.paths.values().cloned().collect(), removal.warnings.clone(), removal)
+    }
+
+    #[test]
+    fn what_pip_installed_on_windows_goes_however_its_record_spells_it() {
+        let files = [
+            "Scripts/python.exe",
+            "Scripts/Tool.exe",
+            "Scripts/other.exe",
+            "Lib/site-packages/Tool.py",
+            "Lib/site-packages/__pycache__/Tool.cpython-312.pyc",
+            "Lib/site-packages/data/x.txt",
+        ];
+        let record = "..\\..\\Scripts\\tool.EXE,sha256=x,1\r\n../../SCRIPTS/python.exe,,\r\ntool.py,,\r\n\
+            data\\X.txt,,\r\ntool-1.dist-info/METADATA,,\r\ntool-1.dist-info\\RECORD,,\r\n..\\..\\..\\outside.txt,,\r\n";
+        let (_folder, scheme) = environment(Flavour::Windows, &files, record);
+        let (paths, warnings, removal) = removed(&scheme);
+        assert_eq!(
+            paths,
+            [
+                "Lib/site-packages/__pycache__",
+                "Lib/site-packages/data",
+                "Lib/site-packages/tool-1.dist-info",
+                "Lib/site-packages/Tool.py",
+                "Scripts/Tool.exe",
+            ]
+        );
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(removal.takes("Scripts/tool.exe") && removal.takes("Lib/Site-Packages/DATA/y"));
+        assert!(!removal.takes("Scripts/other.exe"));
+    }
+
+    #[test]
+    fn what_another_distribution_lists_in_another_case_stays_on_windows() {
+        let files = ["Scripts/shared.exe", "Lib/site-packages/other-1.dist-info/METADATA"];
+        let (_folder, scheme) = environment(Flavour::Windows, &files, "../../Scripts/Shared.exe,,\n");
+        let other = scheme.purelib.join("other-1.dist-info/RECORD");
+        fs_err::write(other, "..\\..\\Scripts\\shared.exe,,\n").unwrap();
+        let installed = list(&scheme).unwrap().distributions;
+        let (staying, removed) = (&installed[0], &installed[1]);
+        assert_eq!((staying.title(), removed.title()), ("other 1".to_owned(), "tool 1".to_owned()));
+        let removal = removal(&scheme, &[removed], &[staying]).unwrap();
+        assert_eq!(removal.paths.len(), 0, "{removal:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn elsewhere_names_are_taken_as_they_are() {
+        let (_folder, scheme) = environment(Flavour::Posix, &["Scripts/Tool", "Scripts/tool"], "../../Scripts/tool,,\n");
+        assert_eq!(removed(&scheme).0, ["Scripts/tool"]);
     }
 }

@@ -7,8 +7,9 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::Refusal;
-use super::entry_points::parse_entry_points;
-use super::scripts::{entry_point_script, is_python_script, rewritten};
+use super::entry_points::{EntryPoint, parse_entry_points};
+use super::launcher::{LauncherKind, launcher, launcher_name};
+use super::scripts::{entry_point_script, entry_point_text, is_python_script, rewritten};
 use crate::lock::LockedWheel;
 use crate::venv::{Flavour, RecordEntry, Scheme, write_record};
 use crate::vocab::{Sha256, Url, without_credentials};
@@ -54,7 +55,6 @@ pub fn lay_out(wheel: &UnpackedWheel, locked: &LockedWheel, scheme: &Scheme) -> 
         scheme,
         site: relative(scheme, if about.is_purelib { &scheme.purelib } else { &scheme.platlib })?,
         scripts: relative(scheme, &scheme.scripts)?,
-        python: scheme.python(),
         files: BTreeMap::new(),
         warnings: about.warning.into_iter().collect(),
     };
@@ -70,7 +70,7 @@ pub fn lay_out(wheel: &UnpackedWheel, locked: &LockedWheel, scheme: &Scheme) -> 
             None => format!("{}/{}", layout.site, file.path),
         };
         let is_script = file.path.strip_prefix(&data_folder).is_some_and(|inside| inside.starts_with("scripts/"));
-        let rewritten = if is_script { rewritten_script(wheel, &file.path, &layout.python)? } else { None };
+        let rewritten = if is_script { rewritten_script(wheel, &file.path, scheme)? } else { None };
         let executable = file.executable || is_script;
         if let Some(script) = rewritten {
             layout.generate(path, script, true)?;
@@ -79,7 +79,7 @@ pub fn lay_out(wheel: &UnpackedWheel, locked: &LockedWheel, scheme: &Scheme) -> 
         let source = file.path.clone();
         let is_linked = executable == file.executable;
         let content = if is_linked { Content::Linked(source) } else { Content::Copied(source) };
-        layout.add(path, Placed { content, executable, hash: file.record_hash.clone(), size: file.size })?;
+        layout.add(Placed { path, content, executable, hash: file.record_hash.clone(), size: file.size })?;
     }
     layout.entry_points(wheel)?;
     let dist_info = format!("{}/{}", layout.site, wheel.dist_info);
@@ -98,13 +98,14 @@ struct Layout<'a> {
     /// site-packages, relative to the environment.
     site: String,
     scripts: String,
-    python: std::path::PathBuf,
+    /// By their paths as the file system compares them.
     files: BTreeMap<String, Placed>,
     warnings: Vec<String>,
 }
 
 /// A file that has found its place.
 struct Placed {
+    path: String,
     content: Content,
     executable: bool,
     hash: String,
@@ -134,11 +135,13 @@ impl Layout<'_> {
         }
         let text = read_text(wheel, &path)?;
         for entry_point in parse_entry_points(&text)? {
-            if self.scheme.flavour == Flavour::Windows {
-                return Err(Refusal::Launcher { name: entry_point.name });
-            }
-            let script = entry_point_script(&entry_point, &self.python);
-            self.generate(format!("{}/{}", self.scripts, entry_point.name), script, true)?;
+            let (name, program) = match self.scheme.flavour {
+                Flavour::Posix => {
+                    (entry_point.name.clone(), entry_point_script(&entry_point, &self.scheme.python()))
+                }
+                Flavour::Windows => (launcher_name(&entry_point.name), launcher_of(&entry_point, self.scheme)?),
+            };
+            self.generate(format!("{}/{name}", self.scripts), program, true)?;
         }
         Ok(())
     }
@@ -146,20 +149,29 @@ impl Layout<'_> {
     fn generate(&mut self, path: String, bytes: Vec<u8>, executable: bool) -> Result<(), Refusal> {
         let hash = format!("sha256={}", Sha256::of(&bytes).to_record());
         let size = bytes.len() as u64;
-        self.add(path, Placed { content: Content::Generated(bytes), executable, hash, size })
+        self.add(Placed { path, content: Content::Generated(bytes), executable, hash, size })
     }
 
-    fn add(&mut self, path: String, placed: Placed) -> Result<(), Refusal> {
+    fn add(&mut self, placed: Placed) -> Result<(), Refusal> {
+        let path = placed.path.clone();
         if path.split('/').any(|component| matches!(component, "" | "." | "..")) {
             return Err(Refusal::Escapes { path });
         }
         if is_reserved(&path, &self.scripts) {
             return Err(Refusal::Reserved { path });
         }
-        if self.files.get(&path).is_some_and(|before| before.hash != placed.hash) {
-            self.warnings.push(format!("`{path}` is brought twice, with different content"));
+        let folded = self.scheme.flavour.folded(&path);
+        match self.files.get(&folded) {
+            Some(before) if before.path != path => {
+                let both = format!("`{}` and `{path}` are one file on Windows: the second is taken", before.path);
+                self.warnings.push(both);
+            }
+            Some(before) if before.hash != placed.hash => {
+                self.warnings.push(format!("`{path}` is brought twice, with different content"));
+            }
+            _ => {}
         }
-        self.files.insert(path, placed);
+        self.files.insert(folded, placed);
         Ok(())
     }
 
@@ -168,7 +180,7 @@ impl Layout<'_> {
         let record = format!("{dist_info}/RECORD");
         let mut entries = Vec::with_capacity(self.files.len() + 1);
         let mut files = Vec::with_capacity(self.files.len() + 1);
-        for (path, Placed { content, executable, hash, size }) in self.files {
+        for Placed { path, content, executable, hash, size } in self.files.into_values() {
             entries.push(RecordEntry { path: record_path(&path, &self.site), hash: hash.clone(), size: Some(size) });
             files.push(TargetFile { path, content, executable, hash });
         }
@@ -225,7 +237,7 @@ fn relative(scheme: &Scheme, folder: &Path) -> Result<String, Refusal> {
     inside.map(|components| components.join("/")).ok_or_else(|| Refusal::Escapes { path: folder.display().to_string() })
 }
 
-fn rewritten_script(wheel: &UnpackedWheel, path: &str, python: &Path) -> Result<Option<Vec<u8>>, Refusal> {
+fn rewritten_script(wheel: &UnpackedWheel, path: &str, scheme: &Scheme) -> Result<Option<Vec<u8>>, Refusal> {
     let unreadable = |error: std::io::Error| Refusal::Unreadable { path: path.to_owned(), reason: error.to_string() };
     let mut file = fs_err::File::open(wheel.root.join(path)).map_err(unreadable)?;
     // Programs in `.data/scripts` can be large binaries: the rest is read only of what is rewritten.
@@ -235,7 +247,17 @@ fn rewritten_script(wheel: &UnpackedWheel, path: &str, python: &Path) -> Result<
         return Ok(None);
     }
     file.take(16 << 20).read_to_end(&mut start).map_err(unreadable)?;
-    Ok(rewritten(&start, python))
+    Ok(rewritten(&start, &scheme.python(), scheme.flavour))
+}
+
+/// The launcher of an entry point.
+fn launcher_of(entry_point: &EntryPoint, scheme: &Scheme) -> Result<Vec<u8>, Refusal> {
+    let python = if entry_point.graphical { scheme.windowed_python() } else { scheme.python() };
+    let script = entry_point_text(entry_point, scheme.flavour);
+    match python.to_str() {
+        Some(python) => Ok(launcher(LauncherKind::of(entry_point), python, &script)),
+        None => Err(Refusal::Launcher { name: entry_point.name.clone(), python }),
+    }
 }
 
 /// `direct_url.json` (PEP 610), without credentials.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{BasePython, CreateOptions, Created, Flavour, Installed, Scheme, VenvError, create_for, list};
-use crate::host::Host;
+use crate::host::{Host, resolve_links};
 use crate::machine::Interpreter;
 
 /// The environment that is changed.
@@ -21,11 +21,11 @@ pub struct Environment {
 impl Environment {
     /// Opens the environment at `root`; what its Python says of itself is kept in `cache`.
     pub fn open(host: &Host, root: &Path, cache: &Path) -> Result<Self, VenvError> {
-        let root = fs_err::canonicalize(root)?;
+        let root = resolve_links(root)?;
         let python = python_of(&root).ok_or_else(|| VenvError::NoPython { root: root.clone() })?;
         let interpreter = Interpreter::ask(host, &python, cache)
             .map_err(|source| VenvError::Python { root: root.clone(), source: Box::new(source) })?;
-        let prefix = fs_err::canonicalize(&interpreter.prefix)?;
+        let prefix = resolve_links(&interpreter.prefix)?;
         if prefix != root {
             return Err(VenvError::Elsewhere { root, prefix });
         }
@@ -47,7 +47,7 @@ impl Environment {
     pub fn must_agree_with(&self, asked: &Interpreter) -> Result<(), VenvError> {
         let same = |one: &Path, other: &Path| {
             one == other
-                || fs_err::canonicalize(one).ok().is_some_and(|one| fs_err::canonicalize(other).ok() == Some(one))
+                || resolve_links(one).ok().is_some_and(|one| resolve_links(other).ok() == Some(one))
         };
         let own = &self.interpreter;
         let agrees = same(&own.executable, &asked.executable) && same(&own.prefix, &asked.prefix)

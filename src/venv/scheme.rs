@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::VenvError;
+use crate::host::resolve_links;
 
 /// How an environment is laid out: Python's `posix_prefix` or `nt` scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,12 @@ pub enum Flavour {
     Posix,
     /// `Scripts`, `Lib\site-packages`.
     Windows,
+}
+
+impl Default for Flavour {
+    fn default() -> Self {
+        Self::NATIVE
+    }
 }
 
 impl Flavour {
@@ -31,6 +38,21 @@ impl Flavour {
         match self {
             Self::Posix => "python",
             Self::Windows => "python.exe",
+        }
+    }
+
+    /// A path such that two that name the same file are equal: Windows passes over the case of letters.
+    pub fn folded(self, path: &str) -> String {
+        match self {
+            Self::Posix => path.to_owned(),
+            // As the file system does it: character by character, each to one.
+            Self::Windows => path
+                .chars()
+                .map(|character| {
+                    let mut upper = character.to_uppercase();
+                    upper.next().filter(|_| upper.next().is_none()).unwrap_or(character)
+                })
+                .collect(),
         }
     }
 }
@@ -66,7 +88,7 @@ impl Scheme {
         scripts: &Path,
         python: &str,
     ) -> Result<Self, VenvError> {
-        let root = fs_err::canonicalize(root)?;
+        let root = resolve_links(root)?;
         let inside = |path: &Path| -> Result<PathBuf, VenvError> {
             let resolved = resolve_existing(&root.join(path))?;
             let proper = resolved.starts_with(&root) && resolved != root;
@@ -85,7 +107,17 @@ impl Scheme {
 
     /// The interpreter, as scripts name it.
     pub fn python(&self) -> PathBuf {
-        self.scripts.join(self.flavour.python())
+        let usual = self.scripts.join(self.flavour.python());
+        // Conda keeps it beside the folders on Windows.
+        let beside = self.root.join(self.flavour.python());
+        if self.flavour == Flavour::Windows && !usual.is_file() && beside.is_file() { beside } else { usual }
+    }
+
+    /// The interpreter, as programs with windows of their own name it: on Windows the one that opens no console.
+    pub fn windowed_python(&self) -> PathBuf {
+        let python = self.python();
+        let windowed = python.with_file_name("pythonw.exe");
+        if self.flavour == Flavour::Windows && windowed.is_file() { windowed } else { python }
     }
 
     /// The folders that hold distributions, without repetition.
@@ -103,7 +135,7 @@ fn resolve_existing(path: &Path) -> io::Result<PathBuf> {
     let mut missing = Vec::new();
     let mut existing = path;
     loop {
-        match fs_err::canonicalize(existing) {
+        match resolve_links(existing) {
             Ok(mut resolved) => {
                 resolved.extend(missing.iter().rev());
                 return Ok(resolved);
@@ -122,10 +154,43 @@ fn resolve_existing(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn windows_passes_over_case_as_its_file_system_does() {
+        assert_eq!(Flavour::Windows.folded("Scripts/Straße.EXE"), Flavour::Windows.folded("scripts/STRAßE.exe"));
+        assert_ne!(Flavour::Windows.folded("straße"), Flavour::Windows.folded("strasse"));
+        assert_ne!(Flavour::Posix.folded("A"), Flavour::Posix.folded("a"));
+    }
+
+    #[test]
+    fn the_interpreter_of_windows_is_in_scripts_or_beside() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().to_owned();
+        let site = root.join("Lib/site-packages");
+        let scheme = Scheme {
+            root: root.clone(),
+            purelib: site.clone(),
+            platlib: site,
+            scripts: root.join("Scripts"),
+            headers: root.join("Include"),
+            data: root.clone(),
+            flavour: Flavour::Windows,
+        };
+        assert_eq!(scheme.python(), root.join("Scripts/python.exe"));
+        fs_err::write(root.join("python.exe"), "").unwrap();
+        assert_eq!((scheme.python(), scheme.windowed_python()), (root.join("python.exe"), root.join("python.exe")));
+        fs_err::create_dir(root.join("Scripts")).unwrap();
+        for name in ["python.exe", "pythonw.exe"] {
+            fs_err::write(root.join("Scripts").join(name), "").unwrap();
+        }
+        assert_eq!(scheme.python(), root.join("Scripts/python.exe"));
+        assert_eq!(scheme.windowed_python(), root.join("Scripts/pythonw.exe"));
+    }
+
+    #[cfg(unix)]
     #[test]
     fn links_are_followed_inside_and_refused_outside() {
         let folder = tempfile::tempdir().unwrap();
