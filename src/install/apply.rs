@@ -16,7 +16,7 @@ use super::wheel_layout::{TargetFile, WheelLayout, lay_out};
 use crate::lock::LockedWheel;
 use crate::machine;
 use crate::progress::Reporter;
-use crate::venv::{InstalledDistribution, Scheme, list};
+use crate::venv::{Flavour, InstalledDistribution, Scheme, list};
 use crate::wheel::UnpackedWheel;
 
 /// How a plan is carried out.
@@ -75,7 +75,7 @@ fn apply_on(
         warnings.extend_from_slice(&layout.warnings);
         layouts.push((*wheel, layout));
     }
-    let files_by_path = merged(&layouts, &mut warnings);
+    let files_by_path = merged(&layouts, scheme.flavour, &mut warnings);
 
     let transaction = Transaction::begin(&scheme.root, files, &options.interrupted, reporter)?;
     check_still_as_planned(plan, scheme)?;
@@ -139,11 +139,16 @@ fn matched<'a>(
 type FilesByPath<'a> = BTreeMap<&'a str, (&'a UnpackedWheel, &'a TargetFile)>;
 
 /// All files by path. Wheels may share one, as those of a namespace do; where they differ in it the later one wins.
-fn merged<'a>(layouts: &'a [(&'a UnpackedWheel, WheelLayout)], warnings: &mut Vec<String>) -> FilesByPath<'a> {
-    let mut files = FilesByPath::new();
+fn merged<'a>(
+    layouts: &'a [(&'a UnpackedWheel, WheelLayout)],
+    flavour: Flavour,
+    warnings: &mut Vec<String>,
+) -> FilesByPath<'a> {
+    // By paths as the file system compares them: names that differ in case alone are one file on Windows.
+    let mut files: BTreeMap<String, (&UnpackedWheel, &TargetFile)> = BTreeMap::new();
     for (wheel, layout) in layouts {
         for file in &layout.files {
-            if let Some((first, before)) = files.insert(&file.path, (wheel, file))
+            if let Some((first, before)) = files.insert(flavour.folded(&file.path), (wheel, file))
                 && before.hash != file.hash
             {
                 let (first, second) = (&first.file_name.name, &wheel.file_name.name);
@@ -151,7 +156,7 @@ fn merged<'a>(layouts: &'a [(&'a UnpackedWheel, WheelLayout)], warnings: &mut Ve
             }
         }
     }
-    files
+    files.into_values().map(|(wheel, file)| (file.path.as_str(), (wheel, file))).collect()
 }
 
 /// While torchfix waited, or since the plan was made, another program may have changed the environment.

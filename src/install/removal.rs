@@ -139,10 +139,7 @@ struct Emptied<'a> {
 }
 
 impl<'a> Emptied<'a> {
-    fn find(
-        scheme: &'a Scheme,
-        listed: impl IntoIterator<Item = String>,
-    ) -> Result<BTreeSet<String>, InstallError> {
+    fn find(scheme: &'a Scheme, listed: impl IntoIterator<Item = String>) -> Result<BTreeSet<String>, InstallError> {
         // Names are folded here, folders are as they are called on disk.
         let mut by_folder: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for path in listed {
@@ -307,10 +304,10 @@ mod tests {
         assert_eq!(
             paths,
             [
-                "Lib/site-packages/__pycache__",
                 "Lib/site-packages/data",
                 "Lib/site-packages/tool-1.dist-info",
                 "Lib/site-packages/Tool.py",
+                "Lib/site-packages/__pycache__",
                 "Scripts/Tool.exe",
             ]
         );
@@ -335,7 +332,8 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn elsewhere_names_are_taken_as_they_are() {
-        let (_folder, scheme) = environment(Flavour::Posix, &["Scripts/Tool", "Scripts/tool"], "../../Scripts/tool,,\n");
+        let (_folder, scheme) =
+            environment(Flavour::Posix, &["Scripts/Tool", "Scripts/tool"], "../../Scripts/tool,,\n");
         assert_eq!(removed(&scheme).0, ["Scripts/tool"]);
     }
 }

@@ -20,9 +20,7 @@ pub fn entry_point_text(entry_point: &EntryPoint, flavour: Flavour) -> String {
     let first = object.split('.').next().unwrap_or(object);
     let own_name = match flavour {
         Flavour::Posix => "",
-        Flavour::Windows => {
-            "    if sys.argv[0].lower().endswith(\".exe\"):\n        sys.argv[0] = sys.argv[0][:-4]\n"
-        }
+        Flavour::Windows => "    if sys.argv[0].lower().endswith(\".exe\"):\n        sys.argv[0] = sys.argv[0][:-4]\n",
     };
     format!(
         "import sys\n\nfrom {module} import {first}\n\nif __name__ == \"__main__\":\n{own_name}    sys.exit({object}())\n"
@@ -147,7 +145,9 @@ mod tests {
             };
             let called = entry_point_script(&entry_point, &bin.join("python"));
             let printing = b"#!python\nimport sys; print(sys.argv[1])\n";
-            for (content, expected) in [(rewritten(printing, &bin.join("python"), Flavour::Posix).unwrap(), "a b\n"), (called, "")] {
+            for (content, expected) in
+                [(rewritten(printing, &bin.join("python"), Flavour::Posix).unwrap(), "a b\n"), (called, "")]
+            {
                 fs_err::write(&script, content).unwrap();
                 fs_err::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
                 let output = std::process::Command::new(&script).arg("a b").output().unwrap();

@@ -136,9 +136,7 @@ impl Layout<'_> {
         let text = read_text(wheel, &path)?;
         for entry_point in parse_entry_points(&text)? {
             let (name, program) = match self.scheme.flavour {
-                Flavour::Posix => {
-                    (entry_point.name.clone(), entry_point_script(&entry_point, &self.scheme.python()))
-                }
+                Flavour::Posix => (entry_point.name.clone(), entry_point_script(&entry_point, &self.scheme.python())),
                 Flavour::Windows => (launcher_name(&entry_point.name), launcher_of(&entry_point, self.scheme)?),
             };
             self.generate(format!("{}/{name}", self.scripts), program, true)?;
@@ -311,41 +309,5 @@ fn read_text(wheel: &UnpackedWheel, path: &str) -> Result<String, Refusal> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn record_paths_start_from_site_packages() {
-        let site = "lib/python3.12/site-packages";
-        assert_eq!(record_path("lib/python3.12/site-packages/a/b.py", site), "a/b.py");
-        assert_eq!(record_path("bin/tool", site), "../../../bin/tool");
-        assert_eq!(record_path("lib/libx.so", site), "../../libx.so");
-        assert_eq!(record_path("lib/python3.12/site-packages-other/a", site), "../site-packages-other/a");
-    }
-
-    #[test]
-    fn the_interpreter_is_not_replaced_and_names_like_it_are_free() {
-        for reserved in [
-            "bin/python",
-            "bin/python3",
-            "bin/PYTHON3.12",
-            "bin/python3.13t",
-            "bin/pythonw.exe",
-            "PyVenv.cfg",
-            ".torchfix/lock",
-        ] {
-            assert!(is_reserved(reserved, "bin"), "{reserved}");
-        }
-        for free in ["bin/python-argcomplete", "bin/pythonista", "lib/python", "bin/torchrun", "bin/pyvenv.cfg"] {
-            assert!(!is_reserved(free, "bin"), "{free}");
-        }
-    }
-
-    #[test]
-    fn a_direct_url_keeps_no_secret() {
-        let url = "https://user:secret@host.test/a.whl#sha256=00".parse().unwrap();
-        let text = String::from_utf8(direct_url(&url, Sha256::of(b""))).unwrap();
-        assert!(!text.contains("secret") && !text.contains("user"), "{text}");
-        assert!(text.ends_with(r#""url":"https://host.test/a.whl"}"#), "{text}");
-    }
-}
+#[path = "wheel_layout_tests.rs"]
+mod tests;

@@ -15,18 +15,27 @@ pub fn activation_scripts(root: &Path, prompt: &str, flavour: Flavour) -> Vec<(&
     let csh = |text: &str| posix(text).replace('!', r"\!").replace('\n', " ");
     let fish = |text: &str| format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"));
     let powershell = |text: &str| format!("'{}'", text.replace('\'', "''"));
-    let mut scripts = vec![
-        ("activate", fill(SH, posix(&root), posix(prompt))),
-        ("activate.csh", fill(CSH, csh(&root), csh(prompt))),
-        ("activate.fish", fill(FISH, fish(&root), fish(prompt))),
-        ("Activate.ps1", fill(POWERSHELL, String::new(), powershell(prompt))),
-    ];
-    if flavour == Flavour::Windows {
-        let batch = |template: &str| fill(template, root.replace('%', "%%"), prompt.replace('%', "%%"));
-        scripts.push(("activate.bat", batch(ACTIVATE_BAT).replace('\n', "\r\n")));
-        scripts.push(("deactivate.bat", batch(DEACTIVATE_BAT).replace('\n', "\r\n")));
+    let powershell_script = fill(POWERSHELL, String::new(), powershell(prompt));
+    match flavour {
+        Flavour::Posix => vec![
+            ("activate", fill(SH, posix(&root), posix(prompt)).replace("@CONVERT@", "")),
+            ("activate.csh", fill(CSH, csh(&root), csh(prompt))),
+            ("activate.fish", fill(FISH, fish(&root), fish(prompt))),
+            ("Activate.ps1", powershell_script),
+        ],
+        Flavour::Windows => {
+            // A line cannot end within quotes, nor a quote stand between them.
+            let plain = |text: &str| text.replace(['\r', '\n', '"'], " ").replace('%', "%%");
+            let batch = |template: &str| fill(template, plain(&root), plain(prompt)).replace('\n', "\r\n");
+            vec![
+                ("activate", fill(SH, posix(&root), posix(prompt)).replace("@CONVERT@", SH_CONVERT)),
+                // Windows' own PowerShell takes a file for one in the system's code page unless it begins so.
+                ("Activate.ps1", format!("\u{feff}{powershell_script}")),
+                ("activate.bat", batch(ACTIVATE_BAT)),
+                ("deactivate.bat", batch(DEACTIVATE_BAT)),
+            ]
+        }
     }
-    scripts
 }
 
 // The names of the saved variables are those of CPython's own scripts, so that the `deactivate` of either kind undoes
@@ -55,7 +64,7 @@ deactivate () {
 deactivate nondestructive
 
 VIRTUAL_ENV=@ROOT@
-VIRTUAL_ENV_PROMPT=@PROMPT@
+@CONVERT@VIRTUAL_ENV_PROMPT=@PROMPT@
 export VIRTUAL_ENV VIRTUAL_ENV_PROMPT
 
 _OLD_VIRTUAL_PATH="$PATH"
@@ -73,6 +82,12 @@ if [ -z "${VIRTUAL_ENV_DISABLE_PROMPT:-}" ] ; then
 fi
 
 hash -r 2>/dev/null || true
+"#;
+
+/// Git's and Cygwin's shells write `C:\venv` as `/c/venv` and `/cygdrive/c/venv`: PATH has colons between folders there.
+const SH_CONVERT: &str = r#"case "$(uname)" in
+    CYGWIN* | MSYS* | MINGW*) VIRTUAL_ENV=$(cygpath "$VIRTUAL_ENV") ;;
+esac
 "#;
 
 const CSH: &str = r#"# For csh, tcsh: source this file, do not run it.
@@ -182,7 +197,10 @@ $Env:_OLD_VIRTUAL_PATH = $Env:PATH
 $Env:PATH = $PSScriptRoot + [IO.Path]::PathSeparator + $Env:PATH
 "#;
 
+// `cmd` reads a batch file in the console's code page, and this one is UTF-8 (65001).
 const ACTIVATE_BAT: &str = r#"@echo off
+for /f "tokens=2 delims=:." %%a in ('"%SystemRoot%\System32\chcp.com"') do set "_OLD_CODEPAGE=%%a"
+if defined _OLD_CODEPAGE "%SystemRoot%\System32\chcp.com" 65001 >nul
 if defined _OLD_VIRTUAL_PATH set "PATH=%_OLD_VIRTUAL_PATH%"
 if defined _OLD_VIRTUAL_PROMPT set "PROMPT=%_OLD_VIRTUAL_PROMPT%"
 set "VIRTUAL_ENV=@ROOT@"
@@ -194,6 +212,8 @@ set "_OLD_VIRTUAL_PROMPT=%PROMPT%"
 if not defined VIRTUAL_ENV_DISABLE_PROMPT set "PROMPT=(@PROMPT@) %PROMPT%"
 if defined PYTHONHOME set "_OLD_VIRTUAL_PYTHONHOME=%PYTHONHOME%"
 set PYTHONHOME=
+if defined _OLD_CODEPAGE "%SystemRoot%\System32\chcp.com" %_OLD_CODEPAGE% >nul
+set _OLD_CODEPAGE=
 "#;
 
 const DEACTIVATE_BAT: &str = r#"@echo off
@@ -207,10 +227,11 @@ set VIRTUAL_ENV=
 set VIRTUAL_ENV_PROMPT=
 "#;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn the_posix_script_sets_and_restores() {
         let folder = tempfile::tempdir().unwrap();
@@ -235,12 +256,37 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_shell_on_windows_has_the_path_in_its_own_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, text) = activation_scripts(Path::new(r"C:\a b\é"), "p", Flavour::Windows).swap_remove(0);
+        fs_err::write(folder.path().join("activate"), text).unwrap();
+        for (system, expected) in [("MINGW64_NT-10.0", "/c/converted:"), ("Linux", r"C:\a b\é:")] {
+            let script = format!(
+                "uname() {{ echo {system}; }}\ncygpath() {{ [ \"$1\" = 'C:\\a b\\é' ] && echo /c/converted; }}\n\
+                 . '{}/activate'\nprintf '%s:%s' \"$VIRTUAL_ENV\" \"${{PATH%%/Scripts:*}}\"",
+                folder.path().display()
+            );
+            let output = std::process::Command::new("sh").args(["-euc", &script]).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(text, format!("{expected}{}", expected.trim_end_matches(':')));
+        }
+    }
+
     #[test]
     fn windows_has_batch_files_too() {
         let scripts = activation_scripts(Path::new(r"C:\50%\v"), "v", Flavour::Windows);
         let (_, batch) = scripts.iter().find(|(name, _)| *name == "activate.bat").unwrap();
         assert!(batch.contains("set \"VIRTUAL_ENV=C:\\50%%\\v\"\r\n"), "{batch}");
         assert!(batch.contains(r"%VIRTUAL_ENV%\Scripts;"), "{batch}");
+        assert!(batch.contains(" 65001 >nul\r\n") && batch.ends_with("set _OLD_CODEPAGE=\r\n"), "{batch}");
         assert!(scripts.iter().all(|(_, text)| !text.contains("@ROOT@") && !text.contains("@PROMPT@")));
+        assert!(scripts.iter().all(|(_, text)| !text.contains("@CONVERT@") && !text.contains("@SCRIPTS@")));
+        let mut names: Vec<_> = scripts.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["Activate.ps1", "activate", "activate.bat", "deactivate.bat"]);
+        let (_, powershell) = scripts.iter().find(|(name, _)| *name == "Activate.ps1").unwrap();
+        assert!(powershell.starts_with('\u{feff}'), "Windows' own PowerShell needs it to read UTF-8");
     }
 }

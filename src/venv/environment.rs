@@ -46,8 +46,7 @@ impl Environment {
     /// Whether `asked` is its Python or the one it was made from; an error where it is neither.
     pub fn must_agree_with(&self, asked: &Interpreter) -> Result<(), VenvError> {
         let same = |one: &Path, other: &Path| {
-            one == other
-                || resolve_links(one).ok().is_some_and(|one| resolve_links(other).ok() == Some(one))
+            one == other || resolve_links(one).ok().is_some_and(|one| resolve_links(other).ok() == Some(one))
         };
         let own = &self.interpreter;
         let agrees = same(&own.executable, &asked.executable) && same(&own.prefix, &asked.prefix)
@@ -99,10 +98,10 @@ fn minor_version(interpreter: &Interpreter) -> String {
 }
 
 fn python_of(root: &Path) -> Option<PathBuf> {
-    let names: &[&str] = match Flavour::NATIVE {
-        Flavour::Posix => &["bin/python", "bin/python3"],
+    let names: &[(&str, &str)] = match Flavour::NATIVE {
+        Flavour::Posix => &[("bin", "python"), ("bin", "python3")],
         // Conda keeps it beside the folders.
-        Flavour::Windows => &["Scripts/python.exe", "python.exe"],
+        Flavour::Windows => &[("Scripts", "python.exe"), ("", "python.exe")],
     };
-    names.iter().map(|name| root.join(name)).find(|path| path.is_file())
+    names.iter().map(|(folder, name)| root.join(folder).join(name)).find(|path| path.is_file())
 }

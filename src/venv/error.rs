@@ -87,6 +87,14 @@ pub enum VenvError {
         /// The place for the new environment.
         path: PathBuf,
     },
+    /// Code `venv.no-redirector`, exit 40.
+    #[error("the Python in `{prefix}` cannot make environments: the programs for them are not in `{folder}`")]
+    NoRedirector {
+        /// That Python's prefix.
+        prefix: PathBuf,
+        /// Where they belong.
+        folder: PathBuf,
+    },
     /// Code `venv.not-writable`, exit 30.
     #[error("the environment `{root}` cannot be written")]
     NotWritable {
@@ -146,6 +154,7 @@ impl Diagnostic for VenvError {
             Self::OtherPython { .. } => "venv.other-python",
             Self::Outside { .. } => "venv.outside",
             Self::NotEmpty { .. } => "venv.not-empty",
+            Self::NoRedirector { .. } => "venv.no-redirector",
             Self::NotWritable { .. } => "venv.not-writable",
             Self::NoRecord { .. } => "venv.no-record",
             Self::Record { .. } => "venv.record",
@@ -174,6 +183,10 @@ impl Diagnostic for VenvError {
             }
             Self::ExternallyManaged { .. } => "run `torchfix install --venv .venv` to work in a virtual environment",
             Self::OtherPython { .. } => "leave out `--python`, or name another environment with `--venv DIR`",
+            Self::NoRedirector { .. } => {
+                "it is an embeddable or a cut-down one: install Python in full, as `winget install Python.Python.3.12` \
+                 does, or name another with `--python`"
+            }
             Self::NoRecord { .. } | Self::Record { .. } => {
                 "remove it with the tool that installed it, or start from a new environment"
             }

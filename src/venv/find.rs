@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::VenvError;
+use super::{Flavour, VenvError};
 use crate::host::Host;
 
 /// The environment that is meant.
@@ -77,7 +77,8 @@ fn is_conda_base(host: &Host, prefix: &Path) -> bool {
     let named_base = host.text_variable("CONDA_DEFAULT_ENV").is_some_and(|name| matches!(name, "base" | "root"));
     // CONDA_EXE is `<base>/bin/conda`, on Windows `<base>\Scripts\conda.exe`.
     let base = host.variable("CONDA_EXE").and_then(|conda| Path::new(conda).parent()?.parent());
-    named_base || base == Some(prefix)
+    let folded = |path: &Path| path.to_str().map(|path| Flavour::NATIVE.folded(path));
+    named_base || base.is_some_and(|base| base == prefix || folded(base).is_some() && folded(base) == folded(prefix))
 }
 
 enum Place {

@@ -1,6 +1,7 @@
 //! The virtual environment that is changed. `Host`, path → `Environment`.
 
 mod activate;
+mod contents;
 mod create;
 mod environment;
 mod error;

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::VenvError;
-use super::create::Item;
+use super::contents::Item;
 
 /// The folder in an environment where torchfix keeps its own things.
 pub(crate) const OWN_FOLDER: &str = ".torchfix";
