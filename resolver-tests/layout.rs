@@ -11,7 +11,7 @@ const STAGES: [&str; 10] =
 /// What every module may use.
 const EVERYWHERE: [&str; 3] = ["vocab", "progress", "variables"];
 /// What every stage may use that is not pure.
-const SURROUNDINGS: [&str; 2] = ["host", "zip"];
+const SURROUNDINGS: [&str; 3] = ["host", "zip", "pe"];
 /// The stages, or parts of them, that take values and return values.
 const PURE: [&str; 5] = ["request", "resolve", "lock", "install/plan", "loader/graph"];
 /// Who may use `http`.
@@ -63,7 +63,7 @@ fn allowed(module: &str, other: &str) -> bool {
     }
     match top {
         "vocab" | "variables" | "cli" => false,
-        "host" | "progress" | "zip" => false,
+        "host" | "progress" | "zip" | "pe" => false,
         "http" => ["host", "zip"].contains(&other),
         "commands" => true,
         // `error` and `report` show what stages return.

@@ -11,6 +11,7 @@ pub mod install;
 pub mod loader;
 pub mod lock;
 pub mod machine;
+pub mod pe;
 pub mod progress;
 pub mod report;
 pub mod request;
