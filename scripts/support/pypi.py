@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Files of the package index that this machine uses, by name, each held against the sha256 that the index says.
 
-  pypi.py FOLDER FILE...     downloads what is not in FOLDER yet, a few at a time
+pypi.py FOLDER FILE...     downloads what is not in FOLDER yet, a few at a time
 """
 
 import hashlib

@@ -127,8 +127,10 @@ class Wheel:
         self.version = f"{VERSION}{label}"
         self.target = zipfile.ZipFile(folder / base.name.replace(VERSION, self.version), "w", zipfile.ZIP_DEFLATED)
         self.record = []
-        self.metadata = self.base.read(f"{self.old_info}/METADATA").decode().replace(
-            f"\nVersion: {VERSION}\n", f"\nVersion: {self.version}\n", 1
+        self.metadata = (
+            self.base.read(f"{self.old_info}/METADATA")
+            .decode()
+            .replace(f"\nVersion: {VERSION}\n", f"\nVersion: {self.version}\n", 1)
         )
         self.module = self.base.read("torch/version.py").decode().replace(f"'{VERSION}+cpu'", f"'{self.version}'", 1)
         if self.version not in self.module or f"\nVersion: {self.version}\n" not in self.metadata:

