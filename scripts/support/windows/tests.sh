@@ -34,7 +34,7 @@ build() {
 
 torch_wheels() {
     local inputs=("$root"/scripts/support/{pypi,stand_in_wheel}.py "$root"/scripts/support/windows/*_cuda.c)
-    with_lock step "$(cat "${inputs[@]}" | cksum)" torch-wheels "building the stand-in CUDA wheels" \
+    with_lock step "the stand-in CUDA wheels" wheels "$(cat "${inputs[@]}" | cksum)" \
         python3 "$root/scripts/support/stand_in_wheel.py" "$rig/downloads" "$rig/wheels"
 }
 
