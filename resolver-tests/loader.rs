@@ -38,6 +38,7 @@ fn machine() -> Machine {
         python: None,
         sources: torchfix::machine::Sources::default(),
         notes: Vec::new(),
+        windows: None,
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Facts {
     pub gpus_unknown: bool,
     #[serde(default = "python_312")]
     pub python: String,
+    #[serde(default = "sixty_four")]
+    pub python_bits: u8,
     /// Of macOS and Windows.
     #[serde(default)]
     pub os_version: Option<String>,
@@ -68,6 +70,7 @@ impl Default for Facts {
             gpus: Vec::new(),
             gpus_unknown: false,
             python: python_312(),
+            python_bits: sixty_four(),
             os_version: None,
         }
     }
@@ -81,6 +84,9 @@ fn recent_glibc() -> String {
 }
 fn python_312() -> String {
     "3.12.9".to_owned()
+}
+fn sixty_four() -> u8 {
+    64
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -364,7 +370,8 @@ impl Facts {
             "os_version": self.os_version.as_deref().unwrap_or(if os == "macos" { "15.0" } else { "6.1" }),
             "driver": self.driver.as_ref().map(|driver| serde_json::json!({"version": driver})),
             "gpus": (!self.gpus_unknown).then(|| self.gpus.iter().enumerate().map(gpu).collect::<Vec<_>>()),
-            "python": {"version": version, "implementation": "cpython", "abi": abi, "free_threaded": free_threaded},
+            "python": {"version": version, "implementation": "cpython", "abi": abi, "free_threaded": free_threaded,
+                "bits": self.python_bits},
         }))
         .unwrap()
     }

@@ -1,6 +1,7 @@
 //! Detection, from system to GPUs.
 
 use super::nvidia::{self, VisibleDevices};
+use super::windows::registry;
 use super::{HardwareTable, Machine, platform};
 use crate::host::Host;
 
@@ -14,9 +15,11 @@ pub struct DetectOptions {
 /// Detects everything but Python, which [`Machine::with_interpreter`] adds.
 ///
 /// Driver and GPUs, each from the first of these that knows: NVML, the CUDA driver library, `/proc/driver/nvidia`,
-/// `/sys/module/nvidia`, the PCI bus with the manifests' ids, `nvidia-smi`. A machine without a GPU is no error.
+/// `/sys/module/nvidia`, the PCI bus with the manifests' ids, `nvidia-smi`; on Windows the registry stands in the place
+/// of the kernel's files and of the bus. A machine without a GPU is no error.
 pub fn detect(host: &Host, table: &dyn HardwareTable, options: &DetectOptions) -> Machine {
-    let mut machine = platform::detect(host);
-    nvidia::detect(host, table, options.visible.as_ref(), &mut machine);
+    let registry = registry::of(host);
+    let mut machine = platform::detect(host, registry.as_ref());
+    nvidia::detect(host, registry.as_ref(), table, options.visible.as_ref(), &mut machine);
     machine.derived(table)
 }

@@ -1,7 +1,10 @@
 //! The facts of a machine, as `torchfix.facts/1` carries them.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
+use super::WindowsFacts;
 use crate::vocab::{Arch, ComputeCapability, CudaVersion, DriverVersion, GlibcVersion, Os, Version};
 
 /// The schema that facts are written and read in.
@@ -38,6 +41,9 @@ pub struct Machine {
     /// What else is worth knowing, in sentences.
     #[serde(default)]
     pub notes: Vec<String>,
+    /// What only Windows has; `None` elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<WindowsFacts>,
 }
 
 impl Machine {
@@ -54,6 +60,7 @@ impl Machine {
             python: None,
             sources: Sources::default(),
             notes: Vec::new(),
+            windows: None,
         }
     }
 
@@ -121,7 +128,7 @@ fn sixty_four() -> u8 {
     64
 }
 
-/// How driver and GPUs were learned.
+/// How driver, GPUs and Python were learned; that there are none has a source as well.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sources {
     /// Of the driver.
@@ -130,6 +137,9 @@ pub struct Sources {
     /// Of the GPUs.
     #[serde(default)]
     pub gpus: Option<Source>,
+    /// The Python that was asked; its path is for this machine's user and stays out of the JSON.
+    #[serde(skip)]
+    pub interpreter: Option<PathBuf>,
 }
 
 /// A way of learning a fact.
@@ -146,6 +156,10 @@ pub enum Source {
     Proc,
     /// `/sys/module/nvidia/version`.
     SysModule,
+    /// The registry of Windows.
+    Registry,
+    /// The files in System32.
+    SystemFolder,
     /// The PCI bus, its ids looked up in the manifests.
     Pci,
     /// The `nvidia-smi` program.

@@ -1,13 +1,11 @@
 //! `torchfix.facts/1`, read leniently and written exactly.
 
-use std::fmt::Display;
-use std::str::FromStr;
-
 use serde_json::{Map, Value};
 
 use super::facts::SCHEMA;
+use super::facts_keys::{Keys, plain, shown};
 use super::platform::MUSL_NOTE;
-use super::{Driver, FactsError, Gpu, Machine, PythonFacts, Source, Sources};
+use super::{Driver, FactsError, Gpu, Machine, PythonFacts, Sources, windows};
 use crate::vocab::{Arch, GlibcVersion, Os, Version};
 
 /// What a Linux machine is taken to have when facts do not name its C library: the oldest that torch's wheels run on.
@@ -46,10 +44,15 @@ impl Machine {
         machine.gpus = facts.list("gpus")?.map(read_gpus).transpose()?;
         machine.python = facts.object("python")?.map(|python| read_python(&python)).transpose()?.flatten();
         machine.sources = match facts.object("sources")? {
-            Some(sources) => Sources { driver: sources.source("driver")?, gpus: sources.source("gpus")? },
+            Some(sources) => {
+                Sources { driver: sources.source("driver")?, gpus: sources.source("gpus")?, interpreter: None }
+            }
             None => Sources::default(),
         };
         machine.notes = facts.texts("notes")?;
+        if let Some(facts) = facts.object("windows")?.as_ref().map(windows::json::read).transpose()? {
+            machine.windows = Some(facts).filter(|_| machine.os == Os::Windows);
+        }
         machine.assume_glibc();
         Ok(machine)
     }
@@ -98,21 +101,32 @@ fn read_gpus(gpus: &[Value]) -> Result<Vec<Gpu>, FactsError> {
             expected: "the GPUs of one machine",
         });
     }
-    let read = |(position, gpu): (usize, &Value)| {
+    let mut read = Vec::new();
+    for (position, gpu) in gpus.iter().enumerate() {
         let path = format!("gpus[{position}]");
         let Value::Object(map) = gpu else {
             return Err(FactsError::Invalid { key: path, found: shown(gpu), expected: "an object" });
         };
         let gpu = Keys { map, path: path + "." };
-        Ok(Gpu {
-            index: gpu.number("index", u64::from(u32::MAX))?.unwrap_or(position as u64).try_into().unwrap_or(u32::MAX),
+        let index = gpu.number("index", u64::from(u32::MAX))?.unwrap_or(position as u64);
+        let index = index.try_into().unwrap_or(u32::MAX);
+        // `--visible` and CUDA_VISIBLE_DEVICES choose by it.
+        if read.iter().any(|other: &Gpu| other.index == index) {
+            return Err(FactsError::Invalid {
+                key: format!("{}index", gpu.path),
+                found: format!("`{index}`"),
+                expected: "a number that no other GPU has",
+            });
+        }
+        read.push(Gpu {
+            index,
             name: gpu.text("name", "a text")?,
             compute_capability: gpu.parsed("compute_capability", "a text such as \"8.6\"")?,
             memory_mib: gpu.number("memory_mib", u64::MAX)?,
             pci_id: gpu.read("pci_id", "a PCI id such as \"10de:1b06\"", pci_id)?,
-        })
-    };
-    gpus.iter().enumerate().map(read).collect()
+        });
+    }
+    Ok(read)
 }
 
 /// Vendor and device, four hexadecimal digits each, in lower case.
@@ -155,95 +169,10 @@ impl PythonFacts {
     }
 }
 
-/// An object of the facts, and where it stands.
-struct Keys<'a> {
-    map: &'a Map<String, Value>,
-    path: String,
-}
-
-impl<'a> Keys<'a> {
-    fn value(&self, key: &str) -> Option<&'a Value> {
-        self.map.get(key).filter(|value| !value.is_null())
-    }
-
-    fn invalid(&self, key: &str, expected: &'static str) -> FactsError {
-        let found = shown(self.map.get(key).unwrap_or(&Value::Null));
-        FactsError::Invalid { key: format!("{}{key}", self.path), found, expected }
-    }
-
-    fn read<T>(
-        &self,
-        key: &str,
-        expected: &'static str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, FactsError> {
-        match self.value(key) {
-            None => Ok(None),
-            Some(Value::String(text)) => read(text).map(Some).ok_or_else(|| self.invalid(key, expected)),
-            Some(_) => Err(self.invalid(key, expected)),
-        }
-    }
-
-    fn parsed<T: FromStr<Err: Display>>(&self, key: &str, expected: &'static str) -> Result<Option<T>, FactsError> {
-        self.read(key, expected, |text| text.parse().ok())
-    }
-
-    fn text(&self, key: &str, expected: &'static str) -> Result<Option<String>, FactsError> {
-        self.read(key, expected, |text| Some(text.to_owned()))
-    }
-
-    fn source(&self, key: &str) -> Result<Option<Source>, FactsError> {
-        self.read(key, "a text", |text| Some(serde_json::from_value(Value::from(text)).unwrap_or(Source::Unknown)))
-    }
-
-    fn flag(&self, key: &str) -> Result<Option<bool>, FactsError> {
-        self.value(key).map(|value| value.as_bool().ok_or_else(|| self.invalid(key, "true or false"))).transpose()
-    }
-
-    fn number(&self, key: &str, most: u64) -> Result<Option<u64>, FactsError> {
-        let read = |value: &Value| value.as_u64().filter(|number| *number <= most);
-        self.value(key).map(|value| read(value).ok_or_else(|| self.invalid(key, "a whole number"))).transpose()
-    }
-
-    fn list(&self, key: &str) -> Result<Option<&'a [Value]>, FactsError> {
-        match self.value(key) {
-            None => Ok(None),
-            Some(Value::Array(list)) => Ok(Some(list)),
-            Some(_) => Err(self.invalid(key, "a list")),
-        }
-    }
-
-    fn texts(&self, key: &str) -> Result<Vec<String>, FactsError> {
-        let list = self.list(key)?.unwrap_or_default();
-        list.iter().map(|text| text.as_str().map(str::to_owned).ok_or_else(|| self.invalid(key, "texts"))).collect()
-    }
-
-    fn object(&self, key: &str) -> Result<Option<Keys<'a>>, FactsError> {
-        match self.value(key) {
-            None => Ok(None),
-            Some(Value::Object(map)) => Ok(Some(Keys { map, path: format!("{}{key}.", self.path) })),
-            Some(_) => Err(self.invalid(key, "an object")),
-        }
-    }
-}
-
-/// A value as an error shows it.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
-        scalar => format!("`{}`", plain(scalar)),
-    }
-}
-
-fn plain(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() > 80 { text.chars().take(79).chain(['…']).collect() } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::{Source, WindowsFacts};
 
     const DESIGN: &str = r#"{"schema":"torchfix.facts/1","os":"windows","os_version":"10.0.22631","arch":"x86_64","glibc":null,"wsl":false,"driver":{"version":"572.83","cuda":"12.8"},"gpus":[{"index":0,"name":"NVIDIA GeForce GTX 1080 Ti","compute_capability":"6.1","memory_mib":11264,"pci_id":"10de:1b06"}],"python":{"version":"3.12.9","implementation":"cpython","abi":"cp312","free_threaded":false,"bits":64},"sources":{"driver":"nvml","gpus":"nvml"},"notes":[]}"#;
 
@@ -273,6 +202,36 @@ mod tests {
         assert_eq!((machine.driver, machine.gpus), (None, Some(Vec::new())));
     }
 
+    const WINDOWS: &str = r#""windows":{"build":22631,"long_paths":false,"vc_runtime":{"installed":true,"version":"14.38.33135.0"},"system_libraries":{"libomp140.x86_64.dll":{"present":false,"version":null},"msvcp140.dll":{"present":true,"version":"14.38.33135.0"}},"sources":{"build":"registry","long_paths":"registry","vc_runtime":"registry","system_libraries":"system-folder"}}"#;
+
+    #[test]
+    fn what_only_windows_has_comes_last_and_round_trips() {
+        let text = DESIGN.replace(r#""notes":[]"#, &format!(r#""notes":[],{WINDOWS}"#));
+        let machine = Machine::read_facts(&text).unwrap();
+        assert_eq!(machine.to_facts_json().to_string(), text);
+        assert_eq!(machine.has_system_library("MSVCP140.dll"), Some(true));
+        assert_eq!(machine.has_system_library("libomp140.x86_64.dll"), Some(false));
+        assert_eq!(machine.has_system_library("vcomp140.dll"), None, "of which nothing is said");
+        assert_eq!(machine.system_library("msvcp140.dll").unwrap().version, "14.38.33135.0".parse().ok());
+        assert_eq!(Machine::read_facts(DESIGN).unwrap().has_system_library("msvcp140.dll"), None);
+        let elsewhere = text.replace(r#""os":"windows""#, r#""os":"linux""#);
+        assert_eq!(Machine::read_facts(&elsewhere).unwrap().windows, None);
+    }
+
+    #[test]
+    fn facts_of_windows_may_be_null_or_absent_as_others() {
+        let read = |windows: &str| {
+            let text = format!(r#"{{"schema":"torchfix.facts/1","os":"windows","arch":"x86_64","windows":{windows}}}"#);
+            Machine::read_facts(&text).unwrap().windows
+        };
+        assert_eq!((read("null"), read("{}")), (None, Some(WindowsFacts::default())));
+        let facts =
+            read(r#"{"build":null,"new":1,"system_libraries":{"A.dll":null,"B.DLL":{"version":"1.2"},"c.dll":{}}}"#);
+        let facts = facts.unwrap();
+        assert_eq!(facts.system_libraries.keys().collect::<Vec<_>>(), ["b.dll"]);
+        assert!(facts.system_libraries["b.dll"].present);
+    }
+
     #[test]
     fn a_musl_machine_keeps_having_no_glibc() {
         let machine = Machine { notes: vec![MUSL_NOTE.to_owned()], ..Machine::bare(Os::Linux, Arch::X86_64) };
@@ -291,6 +250,14 @@ mod tests {
             (r#""python":{"version":"3"}"#, "`python.version`"),
             (r#""wsl":"no""#, "`wsl`"),
             (r#""gpus":[{"pci_id":"1b06"}]"#, "`gpus[0].pci_id`"),
+            (r#""gpus":[{"index":3},{"index":3}]"#, "`gpus[1].index` in the facts is `3`, not a number that no other"),
+            (r#""gpus":[{"index":1},{}]"#, "`gpus[1].index` in the facts is `1`"),
+            (r#""windows":{"long_paths":1}"#, "`windows.long_paths`"),
+            (r#""windows":{"vc_runtime":{"version":14}}"#, "`windows.vc_runtime.version`"),
+            (
+                r#""windows":{"system_libraries":{"a.dll":{"version":"new"}}}"#,
+                "`windows.system_libraries.a.dll.version`",
+            ),
         ] {
             let error = Machine::read_facts(&format!("{{{base},{rest}}}")).unwrap_err().to_string();
             assert!(error.contains(key), "{error}");

@@ -7,7 +7,8 @@ use crate::vocab::{Arch, Os};
 
 /// The values of PEP 508 markers on a machine, as far as its facts tell them.
 ///
-/// `platform_version`, which facts do not carry, is empty; no requirement of torch's asks it.
+/// `platform_version` is Windows' version; elsewhere, where facts do not carry it, it is empty. No requirement of torch's
+/// asks it.
 pub fn markers_of(machine: &Machine) -> Result<MarkerEnvironment, FactsError> {
     let python = machine.python.as_ref().ok_or(FactsError::Missing { key: "python" })?;
     let (os_name, sys_platform, platform_system) = match machine.os {
@@ -28,15 +29,29 @@ pub fn markers_of(machine: &Machine) -> Result<MarkerEnvironment, FactsError> {
         os_name,
         platform_machine: &platform_machine(machine),
         platform_python_implementation: platform_python_implementation(&python.implementation),
-        platform_release: machine.os_version.as_deref().unwrap_or_default(),
+        platform_release: platform_release(machine),
         platform_system,
-        platform_version: "",
+        platform_version: machine.os_version.as_deref().filter(|_| machine.os == Os::Windows).unwrap_or_default(),
         python_full_version: &full_version,
         python_version: &format!("{major}.{minor}"),
         sys_platform,
     }
     .try_into()
     .map_err(|_| invalid())
+}
+
+/// As `platform.release()` has it: a kernel's release, and of Windows its name, which its version does not tell apart.
+fn platform_release(machine: &Machine) -> &str {
+    const FIRST_OF_11: u32 = 22_000;
+    let version = machine.os_version.as_deref().unwrap_or_default();
+    if machine.os != Os::Windows {
+        return version;
+    }
+    match version.strip_prefix("10.0.").and_then(|build| build.split('.').next()?.parse::<u32>().ok()) {
+        Some(build) if build >= FIRST_OF_11 => "11",
+        Some(_) => "10",
+        None => version,
+    }
 }
 
 /// As `platform.machine()` spells it on each system.
@@ -97,6 +112,18 @@ mod tests {
             r#"python_version >= "3.13" and python_full_version != "3.13.0""#
         ));
         assert!(applies(Os::Linux, Arch::X86_64, "3.9", r#"platform_python_implementation == "CPython""#));
+    }
+
+    #[test]
+    fn windows_is_called_by_its_name() {
+        let release = |os, version: &str| {
+            let machine = Machine { os_version: Some(version.to_owned()), ..Machine::bare(os, Arch::X86_64) };
+            platform_release(&machine).to_owned()
+        };
+        assert_eq!(release(Os::Windows, "10.0.22631"), "11");
+        assert_eq!(release(Os::Windows, "10.0.19045"), "10");
+        assert_eq!(release(Os::Windows, "6.3.9600"), "6.3.9600");
+        assert_eq!(release(Os::Linux, "10.0.22631"), "10.0.22631");
     }
 
     #[test]

@@ -118,7 +118,22 @@ impl Machine {
             self.gpus = Some((0..).zip(gpus).map(gpu).collect::<Result<_, _>>()?);
             self.sources.gpus = Some(Source::Override);
         }
+        self.note_contradiction(table);
         Ok(self.derived(table))
+    }
+
+    /// A facts file may say of a driver what the manifests do not know of it; it is believed, and that is said.
+    ///
+    /// A library can know better than the manifests, and one of another version in a container does know another.
+    fn note_contradiction(&mut self, table: &dyn HardwareTable) {
+        let Some(Driver { version: Some(version), cuda: Some(cuda) }) = &self.driver else { return };
+        let Some(known) = table.cuda_of_driver(version, self.driver_os()).filter(|known| known != cuda) else { return };
+        let note = format!(
+            "driver {version} is said to support CUDA {cuda} at most, and by the manifests it is {known}: what is said counts"
+        );
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
     }
 
     /// Fills in what is not known and follows from something that is: the driver's CUDA from its version, a GPU's
@@ -147,6 +162,9 @@ impl Machine {
         if self.os != platform.os {
             self.os_version = None;
             self.wsl = false;
+        }
+        if !same {
+            self.windows = None;
         }
         self.glibc = platform.glibc.or(self.glibc.filter(|_| same));
         if let Some((major, minor)) = platform.macos {
@@ -229,6 +247,24 @@ mod tests {
 
         let none = Overrides { driver: Some(Overrides::parse_driver("none").unwrap()), ..Overrides::default() };
         assert_eq!(linux().overridden(&none, &Table).unwrap().driver, None);
+    }
+
+    #[test]
+    fn a_cuda_that_is_not_the_drivers_is_noted_once() {
+        let stated = |version: &str, cuda: &str| Machine {
+            driver: Some(Driver { version: version.parse().ok(), cuda: cuda.parse().ok() }),
+            ..linux()
+        };
+        let notes = |machine: Machine| {
+            let machine = machine.overridden(&Overrides::default(), &Table).unwrap();
+            machine.overridden(&Overrides::default(), &Table).unwrap().notes
+        };
+        assert!(notes(stated("580.65.06", "13.0")).is_empty());
+        let contradicted = notes(stated("550.54.14", "13.0"));
+        let [note] = &contradicted[..] else { panic!("{contradicted:?}") };
+        assert!(note.contains("550.54.14") && note.contains("CUDA 13.0") && note.contains("12.0"), "{note}");
+        let overridden = Overrides { driver: Some("580.10".parse().ok()), ..Overrides::default() };
+        assert!(stated("550.54.14", "13.0").overridden(&overridden, &Table).unwrap().notes.is_empty());
     }
 
     #[test]

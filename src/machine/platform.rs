@@ -3,7 +3,8 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use super::{Machine, native};
+use super::windows::registry::Registry;
+use super::{Machine, native, windows};
 use crate::host::Host;
 use crate::vocab::{Arch, GlibcVersion, Os};
 
@@ -15,8 +16,8 @@ const MAX_LIBRARY: u64 = 16 << 20;
 const MAX_TEXT: u64 = 64 << 10;
 
 /// System, processor and C library of the machine; driver, GPUs and Python are still unknown.
-pub fn detect(host: &Host) -> Machine {
-    let mut machine = Machine::bare(os(), arch(host));
+pub fn detect(host: &Host, registry: &dyn Registry) -> Machine {
+    let mut machine = Machine::bare(os(), arch(host, registry));
     match machine.os {
         Os::Linux => {
             machine.os_version = kernel_release(host);
@@ -27,8 +28,11 @@ pub fn detect(host: &Host) -> Machine {
             }
         }
         Os::Macos => machine.os_version = macos_version(host),
-        // Only an API call that is not worth its code tells; nothing decides by it.
-        Os::Windows => {}
+        Os::Windows => {
+            let system_folder = windows::system_folder(host, registry);
+            machine.os_version = windows::os_version(registry);
+            machine.windows = Some(windows::facts(registry, system_folder.as_deref(), &machine.arch));
+        }
     }
     machine
 }
@@ -44,14 +48,17 @@ fn os() -> Os {
 }
 
 /// That of the machine, which may be more than this program was built for.
+fn arch(host: &Host, registry: &dyn Registry) -> Arch {
+    windows::arch(registry).unwrap_or_else(|| arch_of_process(host))
+}
+
 #[cfg(unix)]
-fn arch(_: &Host) -> Arch {
+fn arch_of_process(_: &Host) -> Arch {
     Arch::from(rustix::system::uname().machine().to_string_lossy().as_ref())
 }
 
-/// That of the machine, which may be more than this program was built for.
 #[cfg(not(unix))]
-fn arch(host: &Host) -> Arch {
+fn arch_of_process(host: &Host) -> Arch {
     let native = host.text_variable("PROCESSOR_ARCHITEW6432").or_else(|| host.text_variable("PROCESSOR_ARCHITECTURE"));
     Arch::from(native.unwrap_or(std::env::consts::ARCH))
 }
@@ -119,6 +126,11 @@ pub fn text(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::windows::registry::MadeUpRegistry;
+
+    fn detected(host: &Host) -> Machine {
+        detect(host, &MadeUpRegistry::default())
+    }
 
     fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
         let root = tempfile::tempdir().unwrap();
@@ -137,7 +149,7 @@ mod tests {
         let banner = "\0\0GNU C Library (Ubuntu GLIBC 2.35-0ubuntu3.8) stable release version 2.35.\nCopyright";
         let (_root, host) =
             host(&[("proc/sys/kernel/osrelease", "5.15.167.4-microsoft-standard-WSL2\n"), ("lib64/libc.so.6", banner)]);
-        let machine = detect(&host);
+        let machine = detected(&host);
         assert_eq!(machine.os_version.as_deref(), Some("5.15.167.4-microsoft-standard-WSL2"));
         assert_eq!((machine.wsl, machine.glibc), (true, Some(GlibcVersion { major: 2, minor: 35 })));
     }
@@ -146,7 +158,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn nothing_there_is_nothing_known() {
         let (_root, host) = host(&[("lib64/libc.so.6", "not a library")]);
-        let machine = detect(&host);
+        let machine = detected(&host);
         assert_eq!((machine.os_version, machine.wsl, machine.glibc), (None, false, None));
         assert!(machine.notes.is_empty());
     }
@@ -157,6 +169,6 @@ mod tests {
         let host = Host::of_process().unwrap();
         let running = native::running_glibc().and_then(|version| version.parse().ok());
         assert!(running.is_some());
-        assert_eq!(glibc_in_files(&host, &arch(&host)), running);
+        assert_eq!(glibc_in_files(&host, &arch(&host, &MadeUpRegistry::default())), running);
     }
 }

@@ -160,12 +160,20 @@ fn pairs(python: &PythonFacts) -> Result<Vec<Pair>, FactsError> {
     Ok(pairs)
 }
 
+impl Machine {
+    /// The processor as its Python sees it: a 32-bit Python takes wheels of its own, also on a 64-bit system.
+    pub fn python_arch(&self) -> Arch {
+        let bits = self.python.as_ref().map_or(64, |python| python.bits);
+        match (&self.arch, bits) {
+            (Arch::X86_64, 32) => Arch::Other("i686".to_owned()),
+            (Arch::Aarch64, 32) => Arch::Other("armv7l".to_owned()),
+            (arch, _) => arch.clone(),
+        }
+    }
+}
+
 fn platforms(machine: &Machine, bits: u8) -> Vec<String> {
-    let arch = match (&machine.arch, bits) {
-        (Arch::X86_64, 32) => "i686".to_owned(),
-        (Arch::Aarch64, 32) => "armv7l".to_owned(),
-        (arch, _) => arch.to_string(),
-    };
+    let arch = machine.python_arch().to_string();
     match machine.os {
         Os::Linux => linux(&arch, machine.glibc),
         Os::Windows => vec![

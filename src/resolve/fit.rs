@@ -182,7 +182,7 @@ pub struct Judge<'a> {
 impl<'a> Judge<'a> {
     /// A judge for this machine.
     pub fn new(machine: &'a Machine, manifests: &'a Manifests) -> Self {
-        let platform = Platform { os: machine.os, arch: machine.arch.clone() };
+        let platform = Platform { os: machine.os, arch: machine.python_arch() };
         let driver_os = if machine.wsl { Os::Windows } else { machine.os };
         let driver_cuda = machine.driver.as_ref().and_then(|driver| {
             let derived = || manifests.cuda_of_driver(driver.version.as_ref()?, driver_os);

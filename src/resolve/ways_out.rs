@@ -24,9 +24,25 @@ pub struct Refusal {
     pub hints: Vec<String>,
 }
 
+/// That the Python alone decides: torch is built for 64 bits only, whatever card there is.
+fn refusal_of_python(judge: &Judge) -> Option<Refusal> {
+    let python = judge.machine.python.as_ref().filter(|python| python.bits != 64)?;
+    let mut explanation = Explanation::default();
+    explanation.push(Weight::Machine, format!("this machine is {}", wording::system(judge)));
+    let remedy = format!("use a 64-bit Python {}, with `--python PATH` and a new environment", python.version);
+    Some(Refusal {
+        message: format!("Python {} is a {}-bit one, and torch is built for 64 bits only", python.version, python.bits),
+        explanation,
+        hints: vec![remedy],
+    })
+}
+
 /// Why no known build in a set serves the machine.
 pub fn refusal(machine: &Machine, manifests: &Manifests, wanted: &VariantChoice, set: &Ranges<Version>) -> Refusal {
     let judge = Judge::new(machine, manifests);
+    if let Some(refusal) = refusal_of_python(&judge) {
+        return refusal;
+    }
     let cards: Vec<String> = distinct_cards(&judge);
     let considered = |build: &Judgement| judge.considered(&build.variant, wanted);
     let builds: Vec<Judgement> = judge.judgements(set).into_iter().filter(considered).collect();

@@ -37,7 +37,8 @@ pub fn system(judge: &Judge) -> String {
     let glibc = judge.machine.glibc.map_or(String::new(), |glibc| format!(" with glibc {glibc}"));
     let python = judge.machine.python.as_ref().map_or(String::new(), |python| {
         let free_threaded = if python.free_threaded { "t" } else { "" };
-        format!(", Python {}{free_threaded}", python.version)
+        let bits = if python.bits == 64 { String::new() } else { format!(" ({}-bit)", python.bits) };
+        format!(", Python {}{free_threaded}{bits}", python.version)
     });
     format!("{}{glibc}{python}", judge.platform())
 }

@@ -14,6 +14,8 @@ use super::library::{function, open, text_of};
 pub struct NvmlCode(pub c_int);
 
 impl NvmlCode {
+    /// The kernel's part of the driver does not run.
+    pub const DRIVER_NOT_LOADED: Self = Self(9);
     /// The library lacks the function.
     pub const FUNCTION_NOT_FOUND: Self = Self(13);
     /// The library and the kernel module are of different versions.

@@ -28,13 +28,14 @@ pub struct Card {
 }
 
 impl Card {
-    /// A card of which only the PCI bus knows.
+    /// A card of which only the system knows, not NVIDIA's libraries.
     pub fn of_display(index: u32, display: &Display, table: &dyn HardwareTable) -> Self {
-        let model = table.gpu_by_pci_id(&display.id);
+        let by_name = || table.gpu_by_name(display.name.as_ref()?);
+        let model = table.gpu_by_pci_id(&display.id).or_else(by_name);
         let compute_capability = model.as_ref().map(|model| model.compute_capability);
-        let name = model.map(|model| model.name);
+        let name = display.name.clone().or(model.map(|model| model.name));
         let pci_id = Some(display.id.clone());
-        Self { gpu: Gpu { index, name, compute_capability, memory_mib: None, pci_id }, uuids: Vec::new() }
+        Self { gpu: Gpu { index, name, compute_capability, memory_mib: display.memory_mib, pci_id }, uuids: Vec::new() }
     }
 
     /// Whether builds cannot tell it from another.

@@ -1,4 +1,4 @@
-//! What the Linux kernel says of the driver.
+//! What the system itself says of the driver.
 
 use crate::host::Host;
 use crate::machine::Source;

@@ -1,5 +1,6 @@
 //! The NVIDIA driver and its GPUs.
 
+mod adapters;
 mod card;
 mod cuda;
 mod kernel;
@@ -11,26 +12,47 @@ mod visible;
 
 pub use visible::VisibleDevices;
 
+use std::path::PathBuf;
+
 use card::{Card, Report};
 use pci::Display;
 
+use super::native::nvml::NvmlCode;
+use super::windows::registry::Registry;
 use super::{Driver, Gpu, HardwareTable, Machine, Source};
 use crate::host::Host;
 use crate::vocab::Os;
 
 /// Adds driver and GPUs to a machine whose system is known; see [`super::detect()`] for the order of the probes.
-pub fn detect(host: &Host, table: &dyn HardwareTable, visible: Option<&VisibleDevices>, machine: &mut Machine) {
-    let displays = pci::displays(host);
+pub fn detect(
+    host: &Host,
+    registry: &dyn Registry,
+    table: &dyn HardwareTable,
+    visible: Option<&VisibleDevices>,
+    machine: &mut Machine,
+) {
+    let os = machine.os;
+    let listed = match os {
+        Os::Linux => pci::displays(host),
+        Os::Windows => adapters::displays(registry),
+        Os::Macos => None,
+    };
+    let displays = listed.as_deref().unwrap_or_default();
     let mut found = Found::default();
-    found.ask_libraries(host, visible, &displays, machine.os);
-    found.ask_kernel(host);
-    found.take_displays(table, &displays);
-    if !found.library_answered && found.is_incomplete() && (found.suggests_nvidia() || machine.wsl || cfg!(windows)) {
-        found.ask_smi(host);
+    found.ask_libraries(host, registry, visible, displays, os);
+    match os {
+        Os::Windows => found.take_registered(displays),
+        _ => found.ask_kernel(host),
     }
-    found.judge_driver();
+    found.take_displays(table, displays, os);
+    let unlisted = machine.wsl || os == Os::Windows && listed.is_none();
+    if !found.library_answered && found.is_incomplete() && (found.suggests_nvidia() || unlisted) {
+        found.ask_smi(&libraries::smi(host, registry, os));
+    }
+    found.judge_driver(os);
     found.hide(host, visible);
-    found.note_other_displays(host, &displays, machine.wsl);
+    found.note_other_displays(host, displays, machine.wsl);
+    found.name_sources_of_absence(host, os, listed.is_some());
     found.settle(machine);
 }
 
@@ -43,13 +65,22 @@ struct Found {
     cards_source: Option<Source>,
     /// Whether NVML or the driver library spoke for driver and cards.
     library_answered: bool,
+    /// Whether NVML says that the kernel's part of the driver does not run.
+    driver_unloaded: bool,
     /// Whether the driver library has left out already what `CUDA_VISIBLE_DEVICES` hides.
     filtered: bool,
     notes: Vec<String>,
 }
 
 impl Found {
-    fn ask_libraries(&mut self, host: &Host, visible: Option<&VisibleDevices>, displays: &[Display], os: Os) {
+    fn ask_libraries(
+        &mut self,
+        host: &Host,
+        registry: &dyn Registry,
+        visible: Option<&VisibleDevices>,
+        displays: &[Display],
+        os: Os,
+    ) {
         if cfg!(all(target_os = "linux", target_feature = "crt-static")) {
             self.notes.push(
                 "this torchfix is linked statically and cannot open NVIDIA's libraries; what the kernel says is taken"
@@ -57,8 +88,13 @@ impl Found {
             );
             return;
         }
-        if let Some(report) = nvml::ask(&libraries::nvml(host, os), &mut self.notes) {
-            self.take(report, Source::Nvml);
+        match nvml::ask(&libraries::nvml(host, registry, os), &mut self.notes) {
+            Ok(Some(report)) => self.take(report, Source::Nvml),
+            Ok(None) => {}
+            Err(code) => {
+                self.notes.push(nvml::does_not_start(code));
+                self.driver_unloaded = code == NvmlCode::DRIVER_NOT_LOADED;
+            }
         }
         // CUDA counts the fastest card first, NVML in the order of the bus: which card `1` is, only CUDA can tell.
         let order_matters = visible.is_none()
@@ -68,7 +104,7 @@ impl Found {
         if self.cards.is_some() && !order_matters {
             return;
         }
-        match cuda::ask(&libraries::cuda(host, os), displays, &mut self.notes) {
+        match cuda::ask(&libraries::cuda(host, registry, os), displays, &mut self.notes) {
             Some(report) if order_matters => {
                 self.cards = report.cards;
                 self.cards_source = Some(Source::DriverLibrary);
@@ -109,16 +145,36 @@ impl Found {
         }
     }
 
-    fn take_displays(&mut self, table: &dyn HardwareTable, displays: &[Display]) {
+    /// What the registry says that is installed, which is not yet that it works.
+    fn take_registered(&mut self, displays: &[Display]) {
+        let known = self.driver.as_ref().is_some_and(|driver| driver.version.is_some());
+        let mut versions = displays.iter().filter(|display| display.is_nvidia() && !display.disabled);
+        let Some(version) = versions.find_map(|display| display.driver_version.clone()).filter(|_| !known) else {
+            return;
+        };
+        if self.driver_unloaded {
+            self.notes.push(format!("NVIDIA's driver {version} is installed, but does not run: install it anew"));
+            return;
+        }
+        self.driver.get_or_insert(Driver { version: None, cuda: None }).version = Some(version);
+        self.driver_source = Some(Source::Registry);
+    }
+
+    fn take_displays(&mut self, table: &dyn HardwareTable, displays: &[Display], os: Os) {
         let nvidia = || displays.iter().filter(|display| display.is_nvidia());
         if self.cards.is_some() || nvidia().next().is_none() {
             return;
         }
         let mut cards = Vec::new();
         for display in nvidia() {
-            if let Some(user) = display.driver.as_deref().filter(|driver| *driver != "nvidia") {
+            if display.disabled {
+                let place = display.place();
                 self.notes
-                    .push(format!("the NVIDIA card at {} belongs to the kernel driver `{user}`", display.address));
+                    .push(format!("the NVIDIA card{place} is turned off in the device manager and counts as none"));
+                continue;
+            }
+            if let Some(user) = display.driver.as_deref().filter(|_| !display.is_driven()) {
+                self.notes.push(format!("the NVIDIA card{} belongs to the kernel driver `{user}`", display.place()));
                 // A card that is passed through to a virtual machine is not this system's.
                 if user == "vfio-pci" {
                     continue;
@@ -128,7 +184,7 @@ impl Found {
             cards.push(Card::of_display(index, display, table));
         }
         self.cards = Some(cards);
-        self.cards_source = Some(Source::Pci);
+        self.cards_source = Some(if os == Os::Windows { Source::Registry } else { Source::Pci });
     }
 
     fn is_incomplete(&self) -> bool {
@@ -140,8 +196,8 @@ impl Found {
         self.driver.is_some() || self.cards.as_ref().is_some_and(|cards| !cards.is_empty())
     }
 
-    fn ask_smi(&mut self, host: &Host) {
-        let Some(report) = smi::ask(host, &mut self.notes) else { return };
+    fn ask_smi(&mut self, candidates: &[PathBuf]) {
+        let Some(report) = smi::ask(candidates, &mut self.notes) else { return };
         if let Some(driver) = report.driver {
             let known = self.driver.get_or_insert(Driver { version: None, cuda: None });
             if known.version.is_none() {
@@ -156,10 +212,15 @@ impl Found {
         }
     }
 
-    fn judge_driver(&mut self) {
+    fn judge_driver(&mut self, os: Os) {
         let cards = self.cards.as_ref().map_or(0, Vec::len);
         if self.driver.is_none() && cards > 0 {
             self.notes.push("an NVIDIA card is there, but no working driver".to_owned());
+        } else if self.driver.is_some() && !self.library_answered && os == Os::Windows {
+            self.notes.push(
+                "NVIDIA's driver is installed, but neither its nvml.dll nor its nvcuda.dll answers: install it anew"
+                    .to_owned(),
+            );
         } else if self.driver.is_some() && !self.library_answered && !cfg!(target_feature = "crt-static") {
             self.notes.push(
                 "the kernel has NVIDIA's driver, but its library libcuda does not answer here; in a container, start it \
@@ -200,6 +261,21 @@ impl Found {
         if !amd && host.system_path("/dev/kfd").exists() {
             self.notes
                 .push("an AMD GPU is there (/dev/kfd) and counts as none unless a ROCm variant is named".to_owned());
+        }
+    }
+
+    /// That there is nothing was learned somewhere as well: where what there is would stand.
+    fn name_sources_of_absence(&mut self, host: &Host, os: Os, listed: bool) {
+        let (driver, cards) = match os {
+            Os::Linux => (host.system_path("/proc").is_dir().then_some(Source::Proc), Source::Pci),
+            Os::Windows => (listed.then_some(Source::Registry), Source::Registry),
+            Os::Macos => (None, Source::Pci),
+        };
+        if self.driver.is_none() {
+            self.driver_source = driver;
+        }
+        if self.cards.is_none() && self.driver.is_none() && listed {
+            self.cards_source = Some(cards);
         }
     }
 

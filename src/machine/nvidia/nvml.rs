@@ -10,24 +10,21 @@ use crate::vocab::CudaVersion;
 /// No card splits into more parts.
 const MAX_PARTS: u32 = 64;
 
-/// Driver and cards by NVML; `None` when it is not there or does not work, which the notes then say.
-pub fn ask(candidates: &[PathBuf], notes: &mut Vec<String>) -> Option<Report> {
-    let nvml = match Nvml::open(candidates)? {
-        Ok(nvml) => nvml,
-        Err(code) => {
-            notes.push(match code {
-                NvmlCode::VERSION_MISMATCH => {
-                    "NVIDIA's driver was updated and its kernel module was not: reboot".to_owned()
-                }
-                code => format!("NVML does not start: {}", code.meaning()),
-            });
-            return None;
-        }
-    };
+/// Driver and cards by NVML; `None` when it is not there.
+pub fn ask(candidates: &[PathBuf], notes: &mut Vec<String>) -> Result<Option<Report>, NvmlCode> {
+    let Some(nvml) = Nvml::open(candidates).transpose()? else { return Ok(None) };
     let version = nvml.driver_version().ok().and_then(|version| version.parse().ok());
     let cuda = nvml.cuda_driver_version().ok().and_then(CudaVersion::from_driver_number);
     let driver = (version.is_some() || cuda.is_some()).then_some(Driver { version, cuda });
-    Some(Report { driver, cards: cards(&nvml, notes) })
+    Ok(Some(Report { driver, cards: cards(&nvml, notes) }))
+}
+
+/// That NVML does not start, and why.
+pub fn does_not_start(code: NvmlCode) -> String {
+    match code {
+        NvmlCode::VERSION_MISMATCH => "NVIDIA's driver was updated and its kernel module was not: reboot".to_owned(),
+        code => format!("NVML does not start: {}", code.meaning()),
+    }
 }
 
 fn cards(nvml: &Nvml, notes: &mut Vec<String>) -> Option<Vec<Card>> {

@@ -1,9 +1,10 @@
-//! Display cards on the PCI bus, as Linux lists them.
+//! Display cards on the PCI bus, and how Linux lists them.
 
 use std::path::Path;
 
 use crate::host::Host;
 use crate::machine::platform::text;
+use crate::vocab::DriverVersion;
 
 /// More than any bus holds.
 const MAX_DEVICES: usize = 65_536;
@@ -11,18 +12,31 @@ const MAX_DEVICES: usize = 65_536;
 /// A display controller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Display {
-    /// Domain, bus, device and function: `0000:01:00.0`.
+    /// Domain, bus, device and function: `0000:01:00.0`; empty when not known.
     pub address: String,
     /// Vendor and device: `10de:1b06`.
     pub id: String,
     /// The kernel driver it belongs to.
     pub driver: Option<String>,
+    /// What NVIDIA's driver calls it, where the system keeps that.
+    pub name: Option<String>,
+    /// Its memory in MiB, where the system keeps that.
+    pub memory_mib: Option<u64>,
+    /// The version of NVIDIA's driver for it, where the system keeps that.
+    pub driver_version: Option<DriverVersion>,
+    /// Whether the user has turned it off.
+    pub disabled: bool,
 }
 
 impl Display {
     /// Whether NVIDIA made it.
     pub fn is_nvidia(&self) -> bool {
         self.id.starts_with("10de:")
+    }
+
+    /// Whether NVIDIA's kernel driver serves it: `nvidia`, on Windows `nvlddmkm`.
+    pub fn is_driven(&self) -> bool {
+        self.driver.as_deref().is_some_and(|driver| driver == "nvidia" || driver.eq_ignore_ascii_case("nvlddmkm"))
     }
 
     /// Whether it is Windows' own, as seen in WSL and on Hyper-V.
@@ -46,17 +60,22 @@ impl Display {
             Some("8086") => "the Intel display card",
             _ => "the display card",
         };
-        format!("{maker} {} at {}", self.id, self.address)
+        format!("{maker} {}{}", self.id, self.place())
+    }
+
+    /// ` at 0000:01:00.0`, where that is known.
+    pub fn place(&self) -> String {
+        if self.address.is_empty() { String::new() } else { format!(" at {}", self.address) }
     }
 }
 
-/// The display controllers, in the order of the bus.
-pub fn displays(host: &Host) -> Vec<Display> {
-    let Ok(devices) = fs_err::read_dir(host.system_path("/sys/bus/pci/devices")) else { return Vec::new() };
+/// The display controllers, in the order of the bus; `None` when Linux does not list them.
+pub fn displays(host: &Host) -> Option<Vec<Display>> {
+    let devices = fs_err::read_dir(host.system_path("/sys/bus/pci/devices")).ok()?;
     let mut displays: Vec<Display> =
         devices.take(MAX_DEVICES).filter_map(|device| display(&device.ok()?.path())).collect();
     displays.sort_by(|one, other| one.address.cmp(&other.address));
-    displays
+    Some(displays)
 }
 
 /// `None` for a device of another class.
@@ -77,5 +96,9 @@ fn display(device: &Path) -> Option<Display> {
         address: device.file_name()?.to_str()?.to_owned(),
         id: format!("{vendor:04x}:{model:04x}"),
         driver: driver.and_then(|link| Some(link.file_name()?.to_str()?.to_owned())),
+        name: None,
+        memory_mib: None,
+        driver_version: None,
+        disabled: false,
     })
 }

@@ -5,43 +5,26 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::card::{self, Card, MAX_CARDS, Report};
-use super::libraries::system32;
-use crate::host::Host;
 use crate::machine::child::{self, NoAnswer};
 use crate::machine::{Driver, Gpu};
 use crate::vocab::{CudaVersion, DriverVersion};
 
 /// A healthy one answers in a second or two; one on a hung driver never does.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Where it lies; never looked for on PATH, where anything may lie.
-const LINUX: [&str; 4] = [
-    "/usr/bin/nvidia-smi",
-    "/usr/lib/wsl/lib/nvidia-smi",
-    "/run/current-system/sw/bin/nvidia-smi",
-    "/usr/local/nvidia/bin/nvidia-smi",
-];
 const FIELDS: &str = "index,uuid,driver_version,memory.total,pci.device_id,name,compute_cap";
 /// `compute_cap` came with 510.
 const OLD_FIELDS: &str = "index,uuid,driver_version,memory.total,pci.device_id,name";
 
 /// Driver and cards by `nvidia-smi`; `None` when it is not there or does not work, which the notes then say.
-pub fn ask(host: &Host, notes: &mut Vec<String>) -> Option<Report> {
-    let program = candidates(host).into_iter().find(|path| path.is_file())?;
-    match report(&program) {
+pub fn ask(candidates: &[PathBuf], notes: &mut Vec<String>) -> Option<Report> {
+    let program = candidates.iter().find(|path| path.is_file())?;
+    match report(program) {
         Ok(report) => Some(report),
         Err(reason) => {
             notes.push(format!("`{}` gives no answer: {reason}", program.display()));
             None
         }
     }
-}
-
-fn candidates(host: &Host) -> Vec<PathBuf> {
-    if cfg!(windows) {
-        let programs = host.variable("ProgramFiles").map(|folder| Path::new(folder).join(r"NVIDIA Corporation\NVSMI"));
-        return system32(host).into_iter().chain(programs).map(|folder| folder.join("nvidia-smi.exe")).collect();
-    }
-    LINUX.iter().map(|path| host.system_path(path)).collect()
 }
 
 fn report(program: &Path) -> Result<Report, String> {

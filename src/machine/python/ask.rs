@@ -30,7 +30,11 @@ impl Interpreter {
     /// Nothing of the environment is executed: the interpreter is isolated (`-I`) and does not import `site` (`-S`).
     pub fn ask(host: &Host, path: &Path, cache_dir: &Path) -> Result<Self, PythonError> {
         let path = file(&host.absolute(path))?;
-        let Some(fingerprint) = Fingerprint::of(&path) else { return Err(PythonError::NoSuchFile { path }) };
+        let Some(fingerprint) = Fingerprint::of(&path) else {
+            // An alias of the Microsoft Store runs, but cannot be opened.
+            let is_alias = cfg!(windows) && fs_err::symlink_metadata(&path).is_ok();
+            return if is_alias { run(host, &path) } else { Err(PythonError::NoSuchFile { path }) };
+        };
         if let Some(interpreter) = cache::recall(cache_dir, &fingerprint) {
             return Ok(interpreter);
         }

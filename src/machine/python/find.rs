@@ -1,12 +1,15 @@
-//! Finding an interpreter on PATH.
+//! Finding an interpreter, on PATH and where Windows keeps them.
 
 use std::path::{Path, PathBuf};
 
-use super::{Interpreter, PythonError, PythonRequest, Tried};
+use super::{Interpreter, PythonError, PythonRequest, Tried, registered};
 use crate::host::Host;
+use crate::machine::windows::registry::{self, Registry};
+use crate::variables;
 
 impl Interpreter {
-    /// The interpreter that is asked for, or else the first `python3` or `python` on PATH that runs.
+    /// The interpreter that is asked for, or else the first `python3` or `python` on PATH that runs; on Windows then the
+    /// first that is registered.
     ///
     /// A candidate that does not run (pyenv's scripts, the Microsoft Store's alias), is too old, or is of another
     /// version than asked, is passed over; the error lists them.
@@ -18,8 +21,24 @@ impl Interpreter {
             };
             return Self::ask(host, &path, cache_dir);
         }
-        let mut tried = Vec::new();
-        for path in candidates(host, &names(request)) {
+        let windows = cfg!(windows);
+        let mut candidates = on_path(host, &names(request), windows);
+        if windows && !matches!(request, Some(PythonRequest::Program(_))) {
+            candidates.extend(beside_path(host, registry::of(host).as_ref()));
+        }
+        let mut tried: Vec<Tried> = Vec::new();
+        for candidate in candidates {
+            let path = match candidate {
+                Candidate::Program(path) => path,
+                Candidate::Shop(path) => {
+                    let why = "it is the Microsoft Store's alias, with no Python behind it".to_owned();
+                    tried.push(Tried { path, why });
+                    continue;
+                }
+            };
+            if tried.iter().any(|tried| tried.path == path) {
+                continue;
+            }
             let asked = Self::ask(host, &path, cache_dir).and_then(|interpreter| admit(interpreter, request, &path));
             match asked {
                 Ok(interpreter) => return Ok(interpreter),
@@ -58,8 +77,15 @@ fn names(request: Option<&PythonRequest>) -> Vec<String> {
     names
 }
 
+/// A file that may be the interpreter.
+enum Candidate {
+    Program(PathBuf),
+    /// The Microsoft Store's alias, which leads into its shop.
+    Shop(PathBuf),
+}
+
 /// The files on PATH with these names, in PATH's order, each folder once.
-fn candidates(host: &Host, names: &[String]) -> Vec<PathBuf> {
+fn on_path(host: &Host, names: &[String], windows: bool) -> Vec<Candidate> {
     let mut seen = Vec::new();
     let mut found = Vec::new();
     for folder in host.search_path().into_iter().filter(|folder| folder.is_absolute()) {
@@ -69,17 +95,30 @@ fn candidates(host: &Host, names: &[String]) -> Vec<PathBuf> {
             continue;
         }
         seen.push(resolved);
+        let is_aliases = windows && folder.file_name().is_some_and(|name| name.eq_ignore_ascii_case("WindowsApps"));
+        let of_store = if is_aliases { registered::of_store(&folder) } else { Vec::new() };
+        let is_shop = is_aliases && of_store.is_empty();
+        found.extend(of_store.into_iter().map(Candidate::Program));
         for name in names {
-            let path = folder.join(if cfg!(windows) { format!("{name}.exe") } else { name.clone() });
+            let path = folder.join(if windows { format!("{name}.exe") } else { name.clone() });
             if is_program(&path) {
-                found.push(path);
+                found.push(Candidate::Program(path));
+            } else if is_shop && fs_err::symlink_metadata(&path).is_ok() {
+                found.push(Candidate::Shop(path));
             }
         }
     }
     found
 }
 
-/// Whether this is a file that could run; the Microsoft Store's alias is an empty one.
+/// What Windows knows beside PATH: the registered Pythons, and the Store's where its folder is not on PATH.
+fn beside_path(host: &Host, registry: &dyn Registry) -> Vec<Candidate> {
+    let aliases = host.variable(variables::LOCALAPPDATA).map(|folder| Path::new(folder).join(r"Microsoft\WindowsApps"));
+    let of_store = aliases.map(|folder| registered::of_store(&folder)).unwrap_or_default();
+    registered::registered(registry).into_iter().chain(of_store).map(Candidate::Program).collect()
+}
+
+/// Whether this is a file that could run; an alias of the Microsoft Store is an empty one.
 fn is_program(path: &Path) -> bool {
     let Ok(metadata) = fs_err::metadata(path) else { return false };
     #[cfg(unix)]
@@ -125,5 +164,51 @@ fn remedy(host: &Host, request: Option<&PythonRequest>) -> String {
     } else {
         let version = version.unwrap_or("3");
         format!("apt install python{version} python{version}-venv")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(root: &Path, files: &[(&str, &str)]) -> PathBuf {
+        for (path, text) in files {
+            let path = root.join(path);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(&path, text).unwrap();
+            #[cfg(unix)]
+            fs_err::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        root.to_owned()
+    }
+
+    fn found(path: &[PathBuf]) -> Vec<(bool, String)> {
+        let path = std::env::join_paths(path).unwrap();
+        let host = Host::with(Path::new("/x"), Path::new("/x"), &[("PATH", path.to_str().unwrap())]);
+        let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let shown = |candidate| match candidate {
+            Candidate::Program(path) => (true, name(path)),
+            Candidate::Shop(path) => (false, name(path)),
+        };
+        on_path(&host, &names(None), true).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn the_stores_alias_is_a_python_only_where_one_is_installed() {
+        let root = tempfile::tempdir().unwrap();
+        let aliases = folder(&root.path().join("windowsapps"), &[("python.exe", ""), ("python3.exe", "")]);
+        let real = folder(&root.path().join("Python312"), &[("python.exe", "MZ")]);
+        assert_eq!(
+            found(&[aliases.clone(), real.clone()]),
+            [(false, "python3.exe".into()), (false, "python.exe".into()), (true, "python.exe".into())]
+        );
+        folder(&aliases, &[("PythonSoftwareFoundation.Python.3.12_qbz5n2kfra8p0/python.exe", "")]);
+        assert_eq!(found(&[aliases, real]).len(), 2, "the Store's Python, then the other");
+    }
+
+    #[test]
+    fn an_empty_file_elsewhere_is_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(found(&[folder(root.path(), &[("python.exe", "")])]).is_empty());
     }
 }

@@ -4,6 +4,7 @@ mod ask;
 mod cache;
 mod error;
 mod find;
+mod registered;
 mod request;
 
 pub use error::{PythonError, Tried};
@@ -94,12 +95,17 @@ impl Machine {
     #[must_use]
     pub fn with_interpreter(mut self, interpreter: &Interpreter) -> Self {
         self.python = Some(interpreter.facts());
+        self.sources.interpreter = Some(interpreter.executable.clone());
         if self.os == Os::Linux {
             self.glibc = interpreter.glibc;
         } else if let Some((_, arch)) = interpreter.platform.rsplit_once('-').filter(|(_, arch)| *arch != "universal2")
         {
             // An x86-64 Python on Arm, emulated, takes x86-64 wheels; a 32-bit one calls itself plain `win32`.
-            self.arch = Arch::from(arch);
+            let arch = Arch::from(arch);
+            if self.os == Os::Windows && self.arch == Arch::Aarch64 && arch == Arch::X86_64 {
+                self.notes.push("Windows is for Arm here, and this Python for x86-64: it is emulated".to_owned());
+            }
+            self.arch = arch;
         }
         self
     }
