@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::support::server::{Fault, Server, Site, Times};
 use super::support::site::{Layout, Ran, Workplace, dependency, file_path, python_tag, torch, tree};
-use super::support::stubs::{StubCard, can_compile, nvml};
+use super::support::stubs::{StubCard, has_stubs, nvml};
 use super::support::wheels::{BuiltWheel, WheelBuilder};
 
 const INSTALL: [&str; 3] = ["install", "--check", "none"];
@@ -138,7 +138,7 @@ fn a_named_variant_replaces_the_build_that_is_there() {
 #[test]
 fn a_card_that_appears_gets_the_build_that_serves_it() {
     let Some(place) = workplace() else { return };
-    if !can_compile("a_card_that_appears_gets_the_build_that_serves_it") {
+    if !has_stubs("a_card_that_appears_gets_the_build_that_serves_it") {
         return;
     }
     place.run(&INSTALL).assert_status(0);

@@ -3,7 +3,9 @@
 use torchfix::machine::{DetectOptions, GpuModel, HardwareTable, Machine, Source, detect};
 use torchfix::vocab::{CudaVersion, DriverVersion, Os};
 
-use crate::support::stubs::{StubCard, System, can_compile, compile, cuda, nvml};
+use crate::support::stubs::{StubCard, System, cuda, has_stubs, nvml};
+#[cfg(target_os = "linux")]
+use crate::support::stubs::{can_compile, compile};
 
 /// What the manifests would know.
 struct Table;
@@ -53,11 +55,12 @@ fn has_note(machine: &Machine, part: &str) -> bool {
     machine.notes.iter().any(|note| note.contains(part))
 }
 
+#[cfg(target_os = "linux")]
 const PROC: &str = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build\n";
 
 #[test]
 fn nvml_makes_cards_appear() {
-    if !can_compile("nvml_makes_cards_appear") {
+    if !has_stubs("nvml_makes_cards_appear") {
         return;
     }
     let system = System::empty();
@@ -72,8 +75,9 @@ fn nvml_makes_cards_appear() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn nvml_without_its_cuda_number_leaves_that_to_the_manifests() {
-    if !can_compile("nvml_without_its_cuda_number") {
+    if !has_stubs("nvml_without_its_cuda_number") {
         return;
     }
     let system = System::empty();
@@ -86,7 +90,7 @@ fn nvml_without_its_cuda_number_leaves_that_to_the_manifests() {
 
 #[test]
 fn hidden_cards_go_to_the_notes() {
-    if !can_compile("hidden_cards_go_to_the_notes") {
+    if !has_stubs("hidden_cards_go_to_the_notes") {
         return;
     }
     let system = System::empty();
@@ -118,7 +122,7 @@ fn hidden_cards_go_to_the_notes() {
 
 #[test]
 fn numbers_of_unlike_cards_are_cudas_to_interpret() {
-    if !can_compile("numbers_of_unlike_cards_are_cudas_to_interpret") {
+    if !has_stubs("numbers_of_unlike_cards_are_cudas_to_interpret") {
         return;
     }
     let system = System::empty();
@@ -132,7 +136,7 @@ fn numbers_of_unlike_cards_are_cudas_to_interpret() {
 
 #[test]
 fn parts_of_a_card_have_its_capability() {
-    if !can_compile("parts_of_a_card_have_its_capability") {
+    if !has_stubs("parts_of_a_card_have_its_capability") {
         return;
     }
     let system = System::empty();
@@ -143,8 +147,9 @@ fn parts_of_a_card_have_its_capability() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn libcuda_serves_where_nvml_is_missing() {
-    if !can_compile("libcuda_serves_where_nvml_is_missing") {
+    if !has_stubs("libcuda_serves_where_nvml_is_missing") {
         return;
     }
     let system = System::empty();
@@ -164,7 +169,7 @@ fn libcuda_serves_where_nvml_is_missing() {
 
 #[test]
 fn a_library_without_a_driver_proves_nothing() {
-    if !can_compile("a_library_without_a_driver_proves_nothing") {
+    if !has_stubs("a_library_without_a_driver_proves_nothing") {
         return;
     }
     let system = System::empty();
@@ -174,6 +179,7 @@ fn a_library_without_a_driver_proves_nothing() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn libraries_that_lie_are_survived() {
     if !can_compile("libraries_that_lie_are_survived") {
         return;
@@ -225,6 +231,7 @@ fn libraries_that_lie_are_survived() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_library_that_is_not_the_drivers_says_so() {
     if !can_compile("a_library_that_is_not_the_drivers_says_so") {
         return;
@@ -241,6 +248,7 @@ fn a_library_that_is_not_the_drivers_says_so() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn the_kernels_files_serve_where_no_library_does() {
     let system = System::empty();
     system.pci("0000:01:00.0", "0x030200", "10de:2684", Some("nvidia"));
@@ -259,6 +267,7 @@ fn the_kernels_files_serve_where_no_library_does() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_card_without_a_working_driver_is_just_that() {
     let system = System::empty();
     system.pci("0000:01:00.0", "0x030000", "10de:1b06", Some("nouveau"));
@@ -269,6 +278,7 @@ fn a_card_without_a_working_driver_is_just_that() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn cards_of_others_and_passed_through_ones_count_as_none() {
     let system = System::empty();
     system.pci("0000:00:02.0", "0x030000", "8086:46a6", Some("i915"));
@@ -283,6 +293,7 @@ fn cards_of_others_and_passed_through_ones_count_as_none() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_amd_accelerator_without_an_output_is_told() {
     let system = System::empty();
     system.pci("0000:03:00.0", "0x120000", "1002:74a1", Some("amdgpu")).file("/dev/kfd", "");
@@ -292,6 +303,7 @@ fn an_amd_accelerator_without_an_output_is_told() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn nvidia_smi_is_asked_last_and_only_where_something_suggests_a_card() {
     let ran = "echo ran >> \"${0%/*}/ran\"";
     let query = r#"case "$1" in --query-gpu=*) echo '0, GPU-x, 576.02, 11264, 0x1B0610DE, NVIDIA GeForce GTX 1080 Ti, 6.1';;
@@ -310,6 +322,7 @@ fn nvidia_smi_is_asked_last_and_only_where_something_suggests_a_card() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_old_nvidia_smi_without_capabilities_names_cards() {
     let system = System::empty();
     system.pci("0000:01:00.0", "0x030000", "10de:ffff", Some("nvidia"));
@@ -324,6 +337,7 @@ fn an_old_nvidia_smi_without_capabilities_names_cards() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn an_nvidia_smi_that_fails_says_why() {
     let system = System::empty();
     system.pci("0000:01:00.0", "0x030000", "10de:1b06", None);
@@ -331,6 +345,42 @@ fn an_nvidia_smi_that_fails_says_why() {
     let machine = seen(&system, &[]);
     assert_eq!((&machine.driver, machine.sources.gpus), (&None, Some(Source::Pci)));
     assert!(has_note(&machine, "couldn't communicate"), "{:?}", machine.notes);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn that_there_is_nothing_has_a_source_where_it_can_be_seen() {
+    let system = System::empty();
+    system.pci("0000:00:02.0", "0x030000", "8086:46a6", Some("i915")).file("/proc/version", "Linux version 6.1.0");
+    let machine = seen(&system, &[]);
+    assert_eq!((&machine.driver, &machine.gpus), (&None, &Some(Vec::new())));
+    assert_eq!((machine.sources.driver, machine.sources.gpus), (Some(Source::Proc), Some(Source::Pci)));
+}
+
+#[test]
+fn the_driver_library_alone_knows_cards_and_cuda() {
+    if !has_stubs("the_driver_library_alone_knows_cards_and_cuda") {
+        return;
+    }
+    let system = System::empty();
+    cuda(&system.libraries(), 12080, &[StubCard::RTX_4090]);
+    let machine = seen(&system, &[]);
+    assert_eq!((driver(&machine), capabilities(&machine)), (pair("?", "12.8"), vec!["8.9".to_owned()]));
+    assert_eq!(machine.sources.gpus, Some(Source::DriverLibrary));
+}
+
+#[test]
+#[cfg(windows)]
+fn the_drivers_own_package_serves_where_system32_has_no_copy() {
+    if !has_stubs("the_drivers_own_package_serves_where_system32_has_no_copy") {
+        return;
+    }
+    let system = System::empty();
+    let package = system.libraries().join(r"DriverStore\FileRepository\nv_dispi.inf_amd64_1");
+    nvml(&package, "572.83", 12080, &[StubCard::RTX_4090]);
+    let machine = seen(&system, &[]);
+    assert_eq!((driver(&machine), capabilities(&machine)), (pair("572.83", "12.8"), vec!["8.9".to_owned()]));
+    assert_eq!(machine.sources.driver, Some(Source::Nvml));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Stand-ins for NVIDIA's libraries, compiled on the spot, and system trees for them to lie in.
+//! Stand-ins for NVIDIA's libraries, and system trees for them to lie in.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use torchfix::host::Host;
@@ -53,86 +53,67 @@ pub fn can_compile(test: &str) -> bool {
     found
 }
 
-/// A `libnvidia-ml.so.1` in `folder` with these cards.
-pub fn nvml(folder: &Path, driver: &str, cuda: i32, cards: &[StubCard]) {
-    compile(
-        folder,
-        "libnvidia-ml.so.1",
-        &(table(cards)
-            + &format!(
-                r#"
-static const char *driver = "{driver}";
-int nvmlInit_v2(void) {{ return 0; }}
-int nvmlShutdown(void) {{ return 0; }}
-static int text(char *to, unsigned length, const char *from) {{
-    if (strlen(from) >= length) return 7;
-    strcpy(to, from);
-    return 0;
-}}
-int nvmlSystemGetDriverVersion(char *to, unsigned length) {{ return text(to, length, driver); }}
-int nvmlSystemGetCudaDriverVersion_v2(int *version) {{ *version = {cuda}; return {cuda} ? 0 : 12; }}
-int nvmlDeviceGetCount_v2(unsigned *to) {{ *to = count; return 0; }}
-int nvmlDeviceGetHandleByIndex_v2(unsigned index, const void **to) {{
-    if (index >= count) return 2;
-    *to = &cards[index];
-    return 0;
-}}
-int nvmlDeviceGetName(const struct card *card, char *to, unsigned length) {{ return text(to, length, card->name); }}
-int nvmlDeviceGetUUID(const void *device, char *to, unsigned length) {{
-    for (unsigned i = 0; i < count; i++)
-        if (device == &cards[i]) return text(to, length, cards[i].uuid);
-    return text(to, length, *(const char *const *)device);
-}}
-int nvmlDeviceGetCudaComputeCapability(const struct card *card, int *major, int *minor) {{
-    *major = card->major;
-    *minor = card->minor;
-    return 0;
-}}
-struct memory {{ unsigned long long total, free, used; }};
-int nvmlDeviceGetMemoryInfo(const struct card *card, struct memory *to) {{ to->total = card->memory << 20; return 0; }}
-struct pci {{ char legacy[16]; unsigned domain, bus, device, id, subsystem; char address[32]; }};
-int nvmlDeviceGetPciInfo_v3(const struct card *card, struct pci *to) {{ to->id = card->pci; return 0; }}
-int nvmlDeviceGetMigMode(const struct card *card, unsigned *current, unsigned *pending) {{
-    *current = *pending = card->parts[0] != 0;
-    return 0;
-}}
-int nvmlDeviceGetMaxMigDeviceCount(const struct card *card, unsigned *to) {{ *to = 7; return 0; }}
-int nvmlDeviceGetMigDeviceHandleByIndex(struct card *card, unsigned index, const void **to) {{
-    if (index >= 7 || !card->parts[index]) return 6;
-    *to = &card->parts[index];
-    return 0;
-}}
-"#
-            )),
-    );
+/// Whether there are stubs: compiled on the spot, for Windows beforehand by `scripts/support/build-windows-stubs`, whose
+/// folder `WINDOWS_STUBS` names. Says so aloud when a test is skipped for want of them.
+pub fn has_stubs(test: &str) -> bool {
+    if cfg!(not(windows)) {
+        return can_compile(test);
+    }
+    let found = built_stubs().is_some();
+    if !found {
+        super::skipped(&format!(
+            "{test} needs WINDOWS_STUBS, the folder that scripts/support/build-windows-stubs fills"
+        ));
+    }
+    found
 }
 
-/// A `libcuda.so.1` in `folder` with these cards.
+#[allow(clippy::disallowed_methods, reason = "a setting of the tests")]
+fn built_stubs() -> Option<PathBuf> {
+    std::env::var_os("WINDOWS_STUBS").map(PathBuf::from).filter(|folder| folder.is_dir())
+}
+
+/// NVML in `folder` with these cards.
+pub fn nvml(folder: &Path, driver: &str, cuda: i32, cards: &[StubCard]) {
+    let file = folder.join(if cfg!(windows) { "nvml.dll" } else { "libnvidia-ml.so.1" });
+    stub("nvml", &file);
+    write_cards(&file, driver, cuda, cards);
+}
+
+/// The CUDA driver library in `folder` with these cards.
 pub fn cuda(folder: &Path, version: i32, cards: &[StubCard]) {
-    compile(
-        folder,
-        "libcuda.so.1",
-        &(table(cards)
-            + &format!(
-                r"
-int cuInit(unsigned flags) {{ return flags ? 1 : count ? 0 : 100; }}
-int cuDriverGetVersion(int *to) {{ *to = {version}; return 0; }}
-int cuDeviceGetCount(int *to) {{ *to = count; return 0; }}
-int cuDeviceGet(int *to, int ordinal) {{ *to = ordinal; return ordinal < count ? 0 : 101; }}
-int cuDeviceGetName(char *to, int length, int device) {{ strncpy(to, cards[device].name, length); return 0; }}
-int cuDeviceTotalMem_v2(size_t *to, int device) {{ *to = cards[device].memory << 20; return 0; }}
-int cuDeviceGetAttribute(int *to, int attribute, int device) {{
-    switch (attribute) {{
-    case 75: *to = cards[device].major; return 0;
-    case 76: *to = cards[device].minor; return 0;
-    case 33: *to = device + 1; return 0;
-    case 34: case 50: *to = 0; return 0;
-    default: return 1;
-    }}
-}}
-"
-            )),
-    );
+    let file = folder.join(if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" });
+    stub("cuda", &file);
+    write_cards(&file, "", version, cards);
+}
+
+/// The stub called `name`, as `file`.
+fn stub(name: &str, file: &Path) {
+    fs_err::create_dir_all(file.parent().unwrap()).unwrap();
+    if cfg!(windows) {
+        let name = if name == "cuda" { "nvcuda.dll" } else { "nvml.dll" };
+        fs_err::copy(built_stubs().unwrap().join(name), file).unwrap();
+        return;
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("resolver-tests/support/stubs").join(name);
+    build(&source.with_extension("c"), file);
+}
+
+/// What `cards.h` reads.
+fn write_cards(library: &Path, driver: &str, cuda: i32, cards: &[StubCard]) {
+    let row = |card: &StubCard| {
+        let (major, minor) = card.capability;
+        let parts = card.parts.join(",");
+        format!(
+            "card {}|{major}|{minor}|{}|{:04x}|{}|{parts}\n",
+            card.name, card.memory_mib, card.pci_device, card.uuid
+        )
+    };
+    let rows: Vec<String> = cards.iter().map(row).collect();
+    let text = format!("driver {driver}\ncuda {cuda}\n{}", rows.concat());
+    let mut name = library.file_name().unwrap().to_owned();
+    name.push(".cards");
+    fs_err::write(library.with_file_name(name), text).unwrap();
 }
 
 /// Compiles a library out of C.
@@ -140,32 +121,12 @@ pub fn compile(folder: &Path, name: &str, source: &str) {
     fs_err::create_dir_all(folder).unwrap();
     let file = folder.join(name).with_extension("c");
     fs_err::write(&file, source).unwrap();
-    let output =
-        Command::new("cc").args(["-shared", "-fPIC", "-w", "-o"]).arg(folder.join(name)).arg(&file).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    build(&file, &folder.join(name));
 }
 
-fn table(cards: &[StubCard]) -> String {
-    let rows: Vec<String> = cards
-        .iter()
-        .map(|card| {
-            let parts: Vec<String> = card.parts.iter().map(|part| format!("\"{part}\",")).collect();
-            let parts = parts.concat();
-            let pci = u32::from(card.pci_device) << 16 | 0x10de;
-            format!(
-                "{{\"{}\", {}, {}, {}ULL, {pci}u, \"{}\", {{{parts} 0}}}},\n",
-                card.name, card.capability.0, card.capability.1, card.memory_mib, card.uuid
-            )
-        })
-        .collect();
-    let rows = rows.concat();
-    format!(
-        "#include <string.h>\n#include <stddef.h>\n\
-         struct card {{ const char *name; int major, minor; unsigned long long memory; unsigned pci; const char *uuid; \
-         const char *parts[8]; }};\n\
-         static struct card cards[] = {{\n{rows}{{0}}}};\nenum {{ count = {} }};\n",
-        cards.len()
-    )
+fn build(source: &Path, library: &Path) {
+    let output = Command::new("cc").args(["-shared", "-fPIC", "-w", "-o"]).arg(library).arg(source).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A made-up system: files under a root of their own.
@@ -185,8 +146,8 @@ impl System {
     }
 
     /// Where the stubs lie.
-    pub fn libraries(&self) -> std::path::PathBuf {
-        self.root().join("usr/lib64")
+    pub fn libraries(&self) -> PathBuf {
+        self.root().join(if cfg!(windows) { "Windows/System32" } else { "usr/lib64" })
     }
 
     /// Adds a file.

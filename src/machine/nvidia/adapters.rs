@@ -80,7 +80,8 @@ fn id(model: &str) -> Option<String> {
     let model = model.to_ascii_lowercase();
     let part = |label: &str| {
         let digits = model.split('&').find_map(|part| part.strip_prefix(label))?;
-        (digits.len() == 4).then(|| u16::from_str_radix(digits, 16).ok()).flatten()
+        let is_number = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_number.then(|| u16::from_str_radix(digits, 16).ok()).flatten()
     };
     let (vendor, device) = (part("ven_").filter(|vendor| *vendor != 0)?, part("dev_")?);
     Some(format!("{vendor:04x}:{device:04x}"))

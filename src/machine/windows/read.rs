@@ -7,6 +7,7 @@ use std::path::Path;
 use super::registry::Registry;
 use super::{SystemLibrary, VcRuntime, WindowsFacts, WindowsSources};
 use crate::machine::Source;
+use crate::pe;
 
 use crate::vocab::{Arch, FileVersion};
 
@@ -103,8 +104,7 @@ fn libraries(system_folder: &Path) -> BTreeMap<String, SystemLibrary> {
 
 /// That of a file that is damaged is as unknown as that of one without.
 fn version_of(path: &Path) -> Option<FileVersion> {
-    let _ = path;
-    None // TODO pe
+    pe::file_version_of(path).ok().flatten()
 }
 
 #[cfg(test)]
