@@ -13,7 +13,7 @@ const EVERYWHERE: [&str; 3] = ["vocab", "progress", "variables"];
 /// What every stage may use that is not pure.
 const SURROUNDINGS: [&str; 3] = ["host", "zip", "pe"];
 /// The stages, or parts of them, that take values and return values.
-const PURE: [&str; 5] = ["request", "resolve", "lock", "install/plan", "loader/graph"];
+const PURE: [&str; 7] = ["request", "resolve", "lock", "install/plan", "loader/graph", "loader/windows", "loader/fix"];
 /// Who may use `http`.
 const NETWORKED: [&str; 3] = ["catalog/index", "fetch", "wheel"];
 

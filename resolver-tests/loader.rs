@@ -7,6 +7,7 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
+use torchfix::catalog::Manifests;
 use torchfix::host::Host;
 use torchfix::loader::{
     BrokenReason, CpuReason, ElfFault, LiveEnd, LiveReport, LiveRequest, LoadReport, LoaderError, Problem, Stage,
@@ -43,7 +44,8 @@ fn machine() -> Machine {
 }
 
 fn predicted(environment: &TorchEnvironment, machine: &Machine) -> LoadReport {
-    let request = StaticRequest { python: &environment.python(), site_packages: &[environment.site_packages()] };
+    let (python, folders) = (environment.python(), [environment.site_packages()]);
+    let request = StaticRequest::new(&python, &folders, Manifests::embedded());
     check_static(&request, machine, &host()).unwrap()
 }
 
@@ -279,7 +281,8 @@ fn what_the_driver_brings_is_missed_only_where_there_is_a_driver() {
     let root = tempfile::tempdir().unwrap();
     let host = Host::with(root.path(), root.path(), &[]);
     let predicted = |machine: &Machine| {
-        let request = StaticRequest { python: Path::new("/nowhere"), site_packages: &[environment.site_packages()] };
+        let folders = [environment.site_packages()];
+        let request = StaticRequest::new(Path::new("/nowhere"), &folders, Manifests::embedded());
         let report = check_static(&request, machine, &host).unwrap();
         let missing = |problem: &&Problem| problem.to_string().contains("libnvidia-ml.so.1");
         (report.problems().filter(missing).count(), report.notes.len())
@@ -292,6 +295,6 @@ fn what_the_driver_brings_is_missed_only_where_there_is_a_driver() {
 #[test]
 fn other_systems_are_said_not_to_be_modelled() {
     let Some(environment) = TorchEnvironment::new() else { return };
-    let report = predicted(&environment, &Machine { os: Os::Windows, ..machine() });
+    let report = predicted(&environment, &Machine { os: Os::Macos, ..machine() });
     assert!(report.libraries.is_empty() && report.notes[0].contains("not modelled"), "{:?}", report.notes);
 }

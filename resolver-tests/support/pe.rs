@@ -1,7 +1,10 @@
 //! Small DLLs made byte by byte: what they import, export and state, and no code.
 
 const BASE: u32 = 0x1000;
-const HEADERS: usize = 0x400;
+const HEADERS: u32 = 0x400;
+
+/// An entry of a resource directory that leads to another one.
+const SUBTABLE: u32 = 1 << 31;
 
 /// `IMAGE_FILE_MACHINE_AMD64`
 pub const AMD64: u16 = 0x8664;
@@ -75,10 +78,10 @@ impl Dll {
         directories[1] = blob.imports(&self.imports);
         directories[2] = self.version.map_or((0, 0), |version| blob.version(version));
         directories[13] = blob.delayed(&self.delayed);
-        let size = u32::try_from(blob.bytes.len()).unwrap();
+        let size = count(blob.bytes.len());
         let raw = size.next_multiple_of(0x200);
 
-        let mut file = vec![0; HEADERS];
+        let mut file = vec![0; HEADERS as usize];
         file[..2].copy_from_slice(b"MZ");
         file[0x3c] = 0x40;
         let mut at = 0x40;
@@ -108,7 +111,7 @@ impl Dll {
         put(&6u16.to_le_bytes()); // subsystem version
         put(&[0; 6]);
         put(&(BASE + size.next_multiple_of(BASE)).to_le_bytes());
-        put(&(HEADERS as u32).to_le_bytes());
+        put(&HEADERS.to_le_bytes());
         put(&[0; 4]);
         put(&2u16.to_le_bytes());
         put(&[0; 2]);
@@ -120,13 +123,17 @@ impl Dll {
             put(&u32::to_le_bytes(size));
         }
         put(b".rdata\0\0");
-        for value in [size, BASE, raw, HEADERS as u32, 0, 0, 0, 0x4000_0040] {
+        for value in [size, BASE, raw, HEADERS, 0, 0, 0, 0x4000_0040] {
             put(&value.to_le_bytes());
         }
         blob.bytes.resize(raw as usize, 0);
         file.extend(blob.bytes);
         file
     }
+}
+
+fn count(items: usize) -> u32 {
+    u32::try_from(items).unwrap()
 }
 
 fn owned(symbols: &[&str]) -> Vec<String> {
@@ -143,7 +150,7 @@ struct Blob {
 impl Blob {
     fn here(&mut self) -> u32 {
         self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
-        BASE + u32::try_from(self.bytes.len()).unwrap()
+        BASE + count(self.bytes.len())
     }
 
     fn put(&mut self, bytes: &[u8]) -> u32 {
@@ -188,7 +195,7 @@ impl Blob {
             return (0, 0);
         }
         table.extend([0; 5]);
-        (self.numbers(&table), table.len() as u32 * 4)
+        (self.numbers(&table), count(table.len()) * 4)
     }
 
     fn delayed(&mut self, libraries: &[(String, Vec<String>)]) -> (u32, u32) {
@@ -201,7 +208,7 @@ impl Blob {
             return (0, 0);
         }
         table.extend([0; 8]);
-        (self.numbers(&table), table.len() as u32 * 4)
+        (self.numbers(&table), count(table.len()) * 4)
     }
 
     fn exports(&mut self, exports: &[(String, Option<String>)]) -> (u32, u32) {
@@ -224,7 +231,7 @@ impl Blob {
         names.sort();
         let pointers: Vec<u32> = names.iter().map(|(name, _)| self.text(name)).collect();
         let ordinals: Vec<u8> = names.iter().flat_map(|(_, ordinal)| ordinal.to_le_bytes()).collect();
-        let (function_count, name_count) = (functions.len() as u32, names.len() as u32);
+        let (function_count, name_count) = (count(functions.len()), count(names.len()));
         let (functions, pointers, ordinals) = (self.numbers(&functions), self.numbers(&pointers), self.put(&ordinals));
         let header = [0, 0, 0, 0, 1, function_count, name_count, functions, pointers, ordinals];
         let at = (start - BASE) as usize;
@@ -247,10 +254,10 @@ impl Blob {
         let info = self.put(&info);
         let directory = |id: u32, to: u32| [0, 0, 0, 1 << 16, id, to];
         let mut tree = Vec::new();
-        tree.extend(directory(16, 1 << 31 | 24));
-        tree.extend(directory(1, 1 << 31 | 48));
+        tree.extend(directory(16, SUBTABLE | 24));
+        tree.extend(directory(1, SUBTABLE | 48));
         tree.extend(directory(0x409, 72));
         tree.extend([info, 92, 0, 0]);
-        (self.numbers(&tree), tree.len() as u32 * 4)
+        (self.numbers(&tree), count(tree.len()) * 4)
     }
 }

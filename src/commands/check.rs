@@ -48,7 +48,8 @@ pub(super) fn run(
         Check::Static => {
             let begun = Instant::now();
             let folders: Vec<PathBuf> = environment.scheme.site_packages().into_iter().map(Path::to_owned).collect();
-            let request = StaticRequest { python: &environment.interpreter.executable, site_packages: &folders };
+            let manifests = session.manifests(None)?;
+            let request = StaticRequest::new(&environment.interpreter.executable, &folders, &manifests);
             let report = loader::check_static(&request, &target.machine, &session.host)?;
             Ok(Outcome::Static { report: Box::new(report), milliseconds: begun.elapsed().as_millis() })
         }

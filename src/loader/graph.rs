@@ -10,7 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use super::elf::{ElfFault, ElfImage};
-use super::load_report::{LibraryReport, Need, Problem};
+use super::load_report::{LibraryReport, Need};
+use super::problem::Problem;
 use super::search::SearchPaths;
 
 /// More libraries than any process has.

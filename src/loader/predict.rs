@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use object::{ReadCache, elf};
 
+use crate::catalog::Manifests;
 use crate::host::Host;
 use crate::machine::Machine;
 use crate::vocab::{Arch, Os};
@@ -15,8 +16,10 @@ use crate::vocab::{Arch, Os};
 use super::elf::{ElfFault, ElfImage};
 use super::error::LoaderError;
 use super::graph::{LibraryFiles, Process};
-use super::load_report::{LoadReport, Problem};
+use super::load_report::LoadReport;
 use super::optional::Optional;
+use super::predict_windows;
+use super::problem::Problem;
 use super::search::{SearchPaths, default_folders, library_path, parse_cache};
 
 /// A cache of some thousand libraries takes a fraction of this.
@@ -29,9 +32,22 @@ pub struct StaticRequest<'a> {
     pub python: &'a Path,
     /// The environment's site-packages folders, in the order of `sys.path`.
     pub site_packages: &'a [PathBuf],
+    /// Folders that are added to the search path before torch's, as torchfix's own `.pth` does; on Windows only.
+    pub added_folders: &'a [PathBuf],
+    /// Libraries that are opened before torch's, as torchfix's own `.pth` does; on Windows only.
+    pub preloads: &'a [PathBuf],
+    /// What is known of DLLs.
+    pub manifests: &'a Manifests,
 }
 
-/// Predicts what the dynamic linker will do with torch's libraries and NVIDIA's beside them.
+impl<'a> StaticRequest<'a> {
+    /// The check of an environment in which nothing but torch changes where libraries are found.
+    pub fn new(python: &'a Path, site_packages: &'a [PathBuf], manifests: &'a Manifests) -> Self {
+        Self { python, site_packages, added_folders: &[], preloads: &[], manifests }
+    }
+}
+
+/// Predicts what the system's loader will do with torch's libraries and NVIDIA's beside them.
 pub fn check_static(request: &StaticRequest, machine: &Machine, host: &Host) -> Result<LoadReport, LoaderError> {
     let mut report = LoadReport::default();
     let Some(torch) = request.site_packages.iter().map(|folder| folder.join("torch")).find(|torch| is_torch(torch))
@@ -39,6 +55,9 @@ pub fn check_static(request: &StaticRequest, machine: &Machine, host: &Host) -> 
         return Ok(report);
     };
     report.torch = Some(torch.clone());
+    if machine.os == Os::Windows {
+        return Ok(predict_windows::check(request, &torch, machine, host));
+    }
     if machine.os != Os::Linux {
         report.notes.push(format!("the loader of {} is not modelled yet: the libraries were not checked", machine.os));
         return Ok(report);

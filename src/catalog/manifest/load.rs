@@ -72,6 +72,7 @@ impl Manifests {
                 cuda: ManifestFile::unread(text(Subject::Cuda)),
                 cubin: ManifestFile::unread(text(Subject::Cubin)),
                 cudnn: ManifestFile::unread(text(Subject::Cudnn)),
+                dlls: ManifestFile::unread(text(Subject::Dlls)),
                 gpus: ManifestFile::unread(text(Subject::Gpus)),
                 indexes: ManifestFile::unread(text(Subject::Indexes)),
             }
@@ -100,6 +101,7 @@ impl Manifests {
             cuda: file(texts, Subject::Cuda, &carried.cuda)?,
             cubin: file(texts, Subject::Cubin, &carried.cubin)?,
             cudnn: file(texts, Subject::Cudnn, &carried.cudnn)?,
+            dlls: file(texts, Subject::Dlls, &carried.dlls)?,
             gpus: file(texts, Subject::Gpus, &carried.gpus)?,
             indexes: file(texts, Subject::Indexes, &carried.indexes)?,
         })

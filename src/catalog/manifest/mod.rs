@@ -13,8 +13,10 @@ mod texts;
 pub use fault::Fault;
 pub use load::ManifestError;
 pub use rows::{
-    Branch, Build, Cubin, CudnnFloor, DefaultIndex, Extension, Family, FamilyNames, GpuRow, Joined, LastBranch,
-    LibraryFault, Limit, Platform, PythonAbi, Release, Retired, RocmRow, Target, Toolkit, TorchChannel, TorchIndex,
+    AbsentDll, Alike, Alone, Branch, Build, Cubin, CudnnFloor, DefaultIndex, DllFacts, DllFolder, Extension,
+    FallbackFolder, Family, FamilyNames, GpuRow, Joined, LastBranch, LibraryFault, Limit, Lookup, Platform, PythonAbi,
+    Release, Retired, RocmRow, RuntimeDll, RuntimeFloor, RuntimeProbe, SystemDlls, Target, Toolkit, TorchChannel,
+    TorchIndex, holds, matches_name,
 };
 
 use std::path::Path;
@@ -35,6 +37,7 @@ pub struct Manifests {
     cuda: ManifestFile<CudaFile>,
     cubin: ManifestFile<CubinFile>,
     cudnn: ManifestFile<CudnnFile>,
+    dlls: ManifestFile<DllFacts>,
     gpus: ManifestFile<GpuFile>,
     indexes: ManifestFile<IndexFile>,
 }
@@ -61,6 +64,7 @@ impl Manifests {
             Subject::Cuda => &self.cuda.rows().sources,
             Subject::Cubin => &self.cubin.rows().sources,
             Subject::Cudnn => &self.cudnn.rows().sources,
+            Subject::Dlls => &self.dlls.rows().sources,
             Subject::Gpus => &self.gpus.rows().sources,
             Subject::Indexes => &self.indexes.rows().sources,
         }
@@ -259,6 +263,11 @@ impl Manifests {
     pub fn cudnn_floor(&self, cudnn: &Version) -> Option<ComputeCapability> {
         let from = self.cudnn_floors().iter().map(|row| &row.from).filter(|from| *from <= cudnn).max()?;
         self.cudnn_floors().iter().filter(|row| row.from == *from).map(|row| row.capability).min()
+    }
+
+    /// What is known of Windows DLLs and how they are found.
+    pub fn dlls(&self) -> &DllFacts {
+        self.dlls.rows()
     }
 
     /// What each cuDNN runs on.

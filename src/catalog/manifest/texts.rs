@@ -19,6 +19,8 @@ pub enum Subject {
     Cubin,
     /// `cudnn.toml`
     Cudnn,
+    /// `dlls.toml`
+    Dlls,
     /// `gpus.toml`
     Gpus,
     /// `indexes.toml`
@@ -26,11 +28,12 @@ pub enum Subject {
 }
 
 /// The files in the order of [`Subject`], and what the binary carries of each.
-const CARRIED: [(&str, &str); 6] = [
+const CARRIED: [(&str, &str); 7] = [
     ("torch.toml", include_str!("../../../manifests/torch.toml")),
     ("cuda.toml", include_str!("../../../manifests/cuda.toml")),
     ("cubin.toml", include_str!("../../../manifests/cubin.toml")),
     ("cudnn.toml", include_str!("../../../manifests/cudnn.toml")),
+    ("dlls.toml", include_str!("../../../manifests/dlls.toml")),
     ("gpus.toml", include_str!("../../../manifests/gpus.toml")),
     ("indexes.toml", include_str!("../../../manifests/indexes.toml")),
 ];

@@ -1,6 +1,7 @@
 //! Everything that can be wrong in manifests whose form is right, each fault with its line.
 
 mod cuda;
+mod dlls;
 mod hardware;
 mod indexes;
 mod lists;
@@ -13,7 +14,7 @@ pub use sources::unknown as unknown_sources;
 
 use super::document::Document;
 use super::fault::Fault;
-use super::rows::{CubinFile, CudaFile, CudnnFile, GpuFile, IndexFile, TorchFile};
+use super::rows::{CubinFile, CudaFile, CudnnFile, DllFacts, GpuFile, IndexFile, TorchFile};
 use super::texts::{Subject, Texts};
 
 /// Steps from the root of a file to a value: `at!["release", 3, "builds"]`.
@@ -28,6 +29,7 @@ pub fn faults(texts: &Texts) -> Vec<Fault> {
     let mut cuda = Document::of(texts.text(Subject::Cuda));
     let mut cubin = Document::of(texts.text(Subject::Cubin));
     let mut cudnn = Document::of(texts.text(Subject::Cudnn));
+    let mut dlls = Document::of(texts.text(Subject::Dlls));
     let mut gpus = Document::of(texts.text(Subject::Gpus));
     let mut indexes = Document::of(texts.text(Subject::Indexes));
 
@@ -47,6 +49,9 @@ pub fn faults(texts: &Texts) -> Vec<Fault> {
     if let Some(rows) = cudnn.rows::<CudnnFile>() {
         hardware::cudnn(&mut cudnn, &rows);
     }
+    if let Some(rows) = dlls.rows::<DllFacts>() {
+        dlls::check(&mut dlls, &rows);
+    }
     if let Some(rows) = gpus.rows::<GpuFile>() {
         hardware::gpus(&mut gpus, &rows);
         if let Some(cuda_rows) = &cuda_rows {
@@ -58,7 +63,7 @@ pub fn faults(texts: &Texts) -> Vec<Fault> {
     }
 
     let mut faults = texts.strangers.clone();
-    for mut document in [torch, cuda, cubin, cudnn, gpus, indexes] {
+    for mut document in [torch, cuda, cubin, cudnn, dlls, gpus, indexes] {
         sources::unknown(&mut document);
         sources::unused(&mut document);
         lists::check(&mut document);

@@ -2,6 +2,7 @@
 
 mod cuda;
 mod cudnn;
+mod dlls;
 mod gpus;
 mod indexes;
 mod platform;
@@ -11,6 +12,10 @@ pub use cuda::{
     Branch, Cubin, CubinFile, CudaFile, Family, Joined, LastBranch, LibraryFault, Retired, Target, Toolkit,
 };
 pub use cudnn::{CudnnFile, CudnnFloor};
+pub use dlls::{
+    AbsentDll, Alike, Alone, DllFacts, DllFolder, FallbackFolder, Lookup, RuntimeDll, RuntimeFloor, RuntimeProbe,
+    SystemDlls, holds, matches_name,
+};
 pub use gpus::{GpuFile, GpuRow};
 pub use indexes::{DefaultIndex, FamilyNames, IndexFile, TorchChannel, TorchIndex};
 pub use platform::{Platform, PythonAbi};

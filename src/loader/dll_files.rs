@@ -1,0 +1,110 @@
+//! DLLs on disk, each read once, found without regard to case on every system.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::pe::{PeFault, PeImage};
+use crate::vocab::RecordRows;
+
+use super::windows::{DllFiles, FolderEntry};
+
+/// torch's has 1.5 MB; no RECORD comes near this.
+const LARGEST_RECORD: u64 = 64 << 20;
+
+/// The files of this machine.
+#[derive(Default)]
+pub(super) struct DllsOnDisk {
+    images: RefCell<BTreeMap<PathBuf, Option<Image>>>,
+    folders: RefCell<BTreeMap<PathBuf, Option<Rc<Folder>>>>,
+}
+
+/// What reading a file came to.
+type Image = Result<Rc<PeImage>, PeFault>;
+
+/// What is in a folder, by its name in lower case.
+type Folder = BTreeMap<String, FolderEntry>;
+
+impl DllsOnDisk {
+    fn folder(&self, path: &Path) -> Option<Rc<Folder>> {
+        self.folders.borrow_mut().entry(path.to_owned()).or_insert_with(|| read_folder(path).map(Rc::new)).clone()
+    }
+}
+
+impl DllFiles for DllsOnDisk {
+    fn image(&self, path: &Path) -> Option<Image> {
+        let (folder, name) = (path.parent()?, path.file_name()?.to_string_lossy().to_lowercase());
+        let entries = self.folder(folder)?;
+        let entry = entries.get(&name).filter(|entry| !entry.is_folder)?;
+        let path = folder.join(&entry.name);
+        let read = || PeImage::open(&path).map(|image| image.map(Rc::new));
+        self.images.borrow_mut().entry(path.clone()).or_insert_with(read).clone()
+    }
+
+    fn list(&self, folder: &Path) -> Option<Vec<FolderEntry>> {
+        self.folder(folder).map(|entries| entries.values().cloned().collect())
+    }
+
+    fn recorded(&self, torch: &Path) -> Option<BTreeSet<String>> {
+        let site_packages = torch.parent()?;
+        let mut names = BTreeSet::new();
+        let mut has_torch = false;
+        for entry in self.list(site_packages)?.iter().filter(|entry| entry.name.ends_with(".dist-info")) {
+            let path = site_packages.join(&entry.name).join("RECORD");
+            let small = fs_err::metadata(&path).is_ok_and(|it| it.is_file() && it.len() <= LARGEST_RECORD);
+            let Some(bytes) = small.then(|| fs_err::read(&path).ok()).flatten() else { continue };
+            has_torch |= entry.name.to_lowercase().starts_with("torch-");
+            names.extend(in_lib(&bytes));
+        }
+        has_torch.then_some(names)
+    }
+}
+
+/// The files in torch's `lib` folder that a RECORD names, in lower case; rows that cannot be read name none.
+fn in_lib(record: &[u8]) -> Vec<String> {
+    let Ok(rows) = RecordRows::of(record) else { return Vec::new() };
+    rows.filter_map(|row| {
+        let path = row.ok()?.fields[0].replace('\\', "/").to_lowercase();
+        path.strip_prefix("torch/lib/").map(str::to_owned)
+    })
+    .collect()
+}
+
+fn read_folder(path: &Path) -> Option<Folder> {
+    let entries = fs_err::read_dir(path).ok()?;
+    let entry = |entry: fs_err::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let kind = entry.file_type().ok()?;
+        let is_folder = kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
+        Some((name.to_lowercase(), FolderEntry { name, is_folder }))
+    };
+    Some(entries.filter_map(|found| entry(found.ok()?)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_without_regard_to_case() {
+        let folder = tempfile::tempdir().unwrap();
+        fs_err::write(folder.path().join("VCOMP140.DLL"), "no DLL").unwrap();
+        let files = DllsOnDisk::default();
+        assert!(matches!(files.image(&folder.path().join("vcomp140.dll")), Some(Err(PeFault::NotPe))));
+        assert!(files.image(&folder.path().join("other.dll")).is_none());
+        assert!(files.list(&folder.path().join("none")).is_none());
+    }
+
+    #[test]
+    fn what_distributions_brought_is_known_from_their_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = DllsOnDisk::default();
+        let torch = folder.path().join("torch");
+        let info = folder.path().join("torch-2.9.1.dist-info");
+        fs_err::create_dir(&info).unwrap();
+        fs_err::write(info.join("RECORD"), "torch/lib/C10.dll,sha256=x,1\ntorch/__init__.py,,\n").unwrap();
+        assert_eq!(files.recorded(&torch), Some(BTreeSet::from(["c10.dll".to_owned()])));
+        assert_eq!(files.recorded(&folder.path().join("none/torch")), None);
+    }
+}
