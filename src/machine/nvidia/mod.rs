@@ -290,3 +290,7 @@ impl Found {
         machine.notes.extend(self.notes);
     }
 }
+
+#[cfg(test)]
+#[path = "windows_tests.rs"]
+mod windows_tests;
