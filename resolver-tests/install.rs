@@ -279,7 +279,8 @@ fn an_interrupt_leaves_the_environment_as_it_was() {
     let Some(environment) = TestEnvironment::new() else { return };
     environment.install(&[demo("1.0")]).0.unwrap();
     let before = environment.tree();
-    let options = ApplyOptions { link_mode: LinkMode::Copy, interrupted: Arc::new(AtomicBool::new(true)) };
+    let options =
+        ApplyOptions { link_mode: LinkMode::Copy, interrupted: Arc::new(AtomicBool::new(true)), unsettles: false };
     let error = environment.install_with(&[demo("2.0")], &options).0.unwrap_err();
     assert_eq!(error.exit_status(), ExitStatus::Interrupted);
     assert_same(&environment.tree(), &before);

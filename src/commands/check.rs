@@ -1,15 +1,16 @@
 //! The check after a change: does torch load, and on which device does it compute.
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::search_path;
 use super::session::Session;
 use super::target::Target;
+use crate::catalog::Manifests;
 use crate::cli::Check;
 use crate::error::Error;
-use crate::loader::{self, LiveReport, LiveRequest, LoadReport, StaticRequest, Verdict};
+use crate::loader::{self, LiveReport, LiveRequest, LoadReport, Verdict};
 use crate::report::{Bars, Output};
 use crate::venv::Environment;
 use crate::vocab::ExitStatus;
@@ -38,6 +39,7 @@ pub(super) fn run(
     how: Check,
     environment: &Environment,
     target: &Target,
+    manifests: &Manifests,
     expected: &Expected,
 ) -> Result<Outcome, Error> {
     if !expected.torch {
@@ -47,10 +49,7 @@ pub(super) fn run(
         Check::None => Ok(Outcome::NotChecked),
         Check::Static => {
             let begun = Instant::now();
-            let folders: Vec<PathBuf> = environment.scheme.site_packages().into_iter().map(Path::to_owned).collect();
-            let manifests = session.manifests(None)?;
-            let request = StaticRequest::new(&environment.interpreter.executable, &folders, &manifests);
-            let report = loader::check_static(&request, &target.machine, &session.host)?;
+            let report = search_path::model(session, manifests, &target.machine, environment)?;
             Ok(Outcome::Static { report: Box::new(report), milliseconds: begun.elapsed().as_millis() })
         }
         Check::Live => {

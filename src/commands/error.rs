@@ -44,6 +44,9 @@ pub(super) enum CommandError {
     /// Code `fetch.hash-not-listed`, exit 24.
     #[error("`{wheel}` has sha256 {sha256}, which no requirement lists")]
     HashNotListed { wheel: String, sha256: Sha256 },
+    /// Code `install.no-wheel`, exit 10.
+    #[error("the index has no wheel of `{name}` for this machine")]
+    NoWheel { name: String },
     /// Code `install.no-room`, exit 30.
     #[error("no room in `{}`: {} are needed, {} are free", path.display(), bytes(*need), bytes(*free))]
     NoRoom {
@@ -92,6 +95,7 @@ impl Diagnostic for CommandError {
             Self::What(_) => "usage.what",
             Self::Unhashed(_) => "fetch.unhashed",
             Self::HashNotListed { .. } => "fetch.hash-not-listed",
+            Self::NoWheel { .. } => "install.no-wheel",
             Self::NoRoom { .. } => "install.no-room",
             Self::PathTooLong { .. } => "install.path-too-long",
             Self::NoCacheFolder => "cache.no-folder",
@@ -110,6 +114,7 @@ impl Diagnostic for CommandError {
             | Self::NoCacheFolder
             | Self::WorkingDirectory(_)
             | Self::AnswerLost => ExitStatus::FileSystem,
+            Self::NoWheel { .. } => ExitStatus::NoSolution,
             Self::Interrupted => ExitStatus::Interrupted,
             Self::Document(_) => ExitStatus::Bug,
             _ => ExitStatus::Usage,

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::check::{self, Expected, Outcome};
 use super::error::CommandError;
 use super::room;
+use super::search_path::{self, SearchPath, Workshop};
 use super::session::Session;
 use super::target::{self, Place, Target};
 use super::view::{self, Unpacked};
@@ -48,12 +49,13 @@ pub(super) fn run(session: &Session, args: &InstallArgs) -> Result<ExitStatus, E
         }
     }
     let installed = target.place.environment().map_or_else(|| Ok(Vec::new()), installed_states)?;
-    let reason = match satisfied(&target, &request, &manifests, &installed) {
-        Satisfied::Yes => return Ok(nothing_to_do(session, args, &manifests, &target, &installed)),
-        Satisfied::No(reason) => Some(reason).filter(|_| !installed.is_empty()),
-    };
-    if let Some(reason) = reason {
-        session.output.detail(&format!("what is installed does not do: {reason}"));
+    let is_unsettled = target.place.root().is_some_and(install::is_unsettled) && !args.dry_run;
+    match satisfied(&target, &request, &manifests, &installed) {
+        Satisfied::Yes if !is_unsettled => return Ok(nothing_to_do(session, args, &manifests, &target, &installed)),
+        Satisfied::No(reason) if !installed.is_empty() => {
+            session.output.detail(&format!("what is installed does not do: {reason}"));
+        }
+        Satisfied::Yes | Satisfied::No(_) => {}
     }
     let request = Request { requirements: with_family(request.requirements, &manifests, &installed), ..request };
     let run = Run { session, args, manifests: &manifests, request, link_mode, target };
@@ -80,7 +82,8 @@ impl Run<'_> {
         let indexes = IndexClient::new(Arc::clone(&client), Some(self.session.cache_dir()?), self.twin_hosts());
         let resolution = self.resolve(&client, &indexes, installed, &bars)?;
         let plan = self.plan(&resolution, installed)?;
-        if plan.is_empty() {
+        let unsettled = self.target.place.environment().filter(|environment| install::is_unsettled(&environment.root));
+        if plan.is_empty() && (unsettled.is_none() || self.args.dry_run) {
             bars.clear();
             return Ok(nothing_to_do(self.session, self.args, self.manifests, &self.target, installed));
         }
@@ -109,18 +112,23 @@ impl Run<'_> {
             room::check(&unpacked, &cache, root, self.link_mode)?;
         }
         if let (Os::Windows, Some(site)) = (&self.target.machine.os, self.target.place.windows_site_packages()) {
-            room::check_lengths(&unpacked, &site)?;
+            let takes_long_paths = self.target.machine.windows.as_ref().and_then(|windows| windows.long_paths);
+            if takes_long_paths != Some(true) {
+                room::check_lengths(&unpacked, &site)?;
+            }
         }
         let environment = self.apply(&plan, &client, &cache, &bars)?;
         for warning in client.take_warnings() {
             self.session.output.warn(&warning);
         }
+        let search_path = self.mend(&environment, &client, &indexes, &cache)?;
+        search_path.say(self.session);
         let expected = Expected {
-            torch: resolution.torch.is_some() && changes_libraries(&plan),
+            torch: resolution.torch.is_some() && (changes_libraries(&plan) || unsettled.is_some()),
             gpu: self.expects_gpu(&resolution),
         };
-        let outcome = check::run(self.session, self.args.check, &environment, &self.target, &expected)?;
-        Ok(self.answer(&view, &environment, &outcome))
+        let outcome = check::run(self.session, self.args.check, &environment, &self.target, self.manifests, &expected)?;
+        Ok(self.answer(&view, &environment, &search_path, &outcome))
     }
 
     fn resolve(
@@ -171,7 +179,11 @@ impl Run<'_> {
         let _changing = self.session.changing();
         // A new environment goes again unless what it was made for comes into it.
         let (environment, new) = self.environment()?;
-        let options = ApplyOptions { link_mode: self.link_mode, interrupted: Arc::clone(&self.session.interrupted) };
+        let options = ApplyOptions {
+            link_mode: self.link_mode,
+            interrupted: Arc::clone(&self.session.interrupted),
+            unsettles: self.target.machine.os == Os::Windows && changes_libraries(plan),
+        };
         let applied = install::apply(plan, &unpacked, &environment.scheme, &options, bars);
         bars.clear();
         applied?;
@@ -227,7 +239,48 @@ impl Run<'_> {
         detected && for_gpus && !self.target.stated
     }
 
-    fn answer(&self, view: &PlanView, environment: &Environment, outcome: &Outcome) -> ExitStatus {
+    /// Puts libraries where the loader looks, where a change is not settled yet.
+    fn mend(
+        &self,
+        environment: &Environment,
+        client: &Client,
+        indexes: &IndexClient,
+        cache: &Cache,
+    ) -> Result<SearchPath, Error> {
+        if !install::is_unsettled(&environment.root) {
+            return Ok(SearchPath::default());
+        }
+        let bring = |name: &str| self.bring(name, client, indexes, cache);
+        let workshop = Workshop {
+            session: self.session,
+            manifests: self.manifests,
+            machine: &self.target.machine,
+            link_mode: self.link_mode,
+            bring: &bring,
+        };
+        search_path::mend(&workshop, environment)
+    }
+
+    /// The wheel of a distribution of which only files are wanted, unpacked in the cache.
+    fn bring(&self, name: &str, client: &Client, indexes: &IndexClient, cache: &Cache) -> Result<UnpackedWheel, Error> {
+        let name: PackageName = name.parse().map_err(|_| CommandError::NoWheel { name: name.to_owned() })?;
+        let request = Request { requirements: vec![any_version_of(&name)], ..self.request.clone() };
+        let resolution = resolve::resolve(&self.target.machine, &request, self.manifests, indexes, &[])?;
+        let no_wheel = || CommandError::NoWheel { name: name.to_string() };
+        let wheel = resolution.wheels.into_iter().find(|wheel| wheel.name == name).ok_or_else(no_wheel)?;
+        let interrupted = Arc::clone(&self.session.interrupted);
+        let options = ObtainOptions { interrupted, ..ObtainOptions::default() };
+        let unpacked = wheel::obtain(&[wheel], client, cache, &options, &Bars::new(self.session.output))?;
+        Ok(unpacked.into_iter().next().ok_or_else(no_wheel)?)
+    }
+
+    fn answer(
+        &self,
+        view: &PlanView,
+        environment: &Environment,
+        search_path: &SearchPath,
+        outcome: &Outcome,
+    ) -> ExitStatus {
         let output = self.session.output;
         if output.json {
             output.answer_json(&json!({
@@ -235,6 +288,7 @@ impl Run<'_> {
                 "changed": true,
                 "environment": environment.root,
                 "plan": view,
+                "search_path": search_path,
                 "check": outcome.to_json(),
             }));
         } else {
@@ -276,16 +330,14 @@ fn with_family(
     }
     for name in installed.iter().map(|state| &state.distribution.name) {
         if built_for_torch(name) && requirements.iter().all(|requirement| requirement.name != *name) {
-            requirements.push(Requirement {
-                name: name.clone(),
-                extras: Vec::new(),
-                version_or_url: None,
-                marker: MarkerTree::TRUE,
-                origin: None,
-            });
+            requirements.push(any_version_of(name));
         }
     }
     requirements
+}
+
+fn any_version_of(name: &PackageName) -> Requirement {
+    Requirement { name: name.clone(), extras: Vec::new(), version_or_url: None, marker: MarkerTree::TRUE, origin: None }
 }
 
 /// The flag, else the variable, else whatever works.

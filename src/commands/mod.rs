@@ -10,6 +10,7 @@ mod install;
 mod manifests;
 mod matrix;
 mod room;
+mod search_path;
 mod session;
 mod target;
 mod view;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::additions::{Additions, unsettled_path, write_unsettled};
 use super::error::InstallError;
 use super::files::{Disk, Files};
 use super::in_use::spare_folders_in_use;
 use super::link::{Job, LinkMode, make_files};
 use super::moves::moves;
 use super::plan::{Plan, Step};
-use super::removal::removal;
+use super::removal::{Removal, removal};
 use super::transaction::Transaction;
 use super::wheel_layout::{TargetFile, WheelLayout, lay_out};
 use crate::lock::LockedWheel;
@@ -26,6 +27,8 @@ pub struct ApplyOptions {
     pub link_mode: LinkMode,
     /// Set when the user wants it to stop; the environment is then as before.
     pub interrupted: Arc<AtomicBool>,
+    /// Whether the search path of what comes is to be looked at afterwards; see [`super::is_unsettled`].
+    pub unsettles: bool,
 }
 
 /// What was done.
@@ -81,7 +84,7 @@ fn apply_on(
     check_still_as_planned(plan, scheme)?;
     let removed: Vec<&InstalledDistribution> = plan.removed().collect();
     let staying: Vec<&InstalledDistribution> = plan.staying().collect();
-    let mut removal = removal(scheme, &removed, &staying)?;
+    let (mut removal, additions) = removal_with_additions(scheme, &removed, &staying)?;
     warnings.append(&mut removal.warnings);
     let loaded = spare_folders_in_use(&scheme.root, &mut removal, files)?;
     if let Some(first) = loaded.first() {
@@ -106,7 +109,21 @@ fn apply_on(
         reporter
             .warning("the cache is on another file system than the environment, or it has no links: files are copied");
     }
-    let paths: Vec<&str> = files_by_path.keys().copied().collect();
+    let mut paths: Vec<&str> = files_by_path.keys().copied().collect();
+    let list = Additions::list_path();
+    if let Some(additions) = &additions {
+        removal.add(list.clone());
+        if !additions.files.is_empty() {
+            additions.write(transaction.staging())?;
+            paths.push(&list);
+        }
+    }
+    let unsettled = unsettled_path();
+    if options.unsettles {
+        write_unsettled(transaction.staging())?;
+        paths.push(&unsettled);
+    }
+    paths.sort_unstable();
     let moves = moves(&scheme.root, transaction.staging(), &paths, &removal, &mut warnings)?;
     transaction.commit(&moves, &options.interrupted)?;
     for warning in &warnings {
@@ -118,6 +135,23 @@ fn apply_on(
         files: paths.len(),
         link_mode: (!paths.is_empty()).then_some(used),
     })
+}
+
+/// What goes, what torchfix added for it with it; and the list of what is left of that, where it changes.
+fn removal_with_additions(
+    scheme: &Scheme,
+    removed: &[&InstalledDistribution],
+    staying: &[&InstalledDistribution],
+) -> Result<(Removal, Option<Additions>), InstallError> {
+    let first = removal(scheme, removed, staying, &[])?;
+    let mut additions = Additions::read(&scheme.root)?;
+    let torch_goes = !staying.iter().any(|distribution| distribution.name.as_ref() == "torch");
+    let outdated = additions.outdated(&first, torch_goes);
+    if outdated.is_empty() {
+        return Ok((first, None));
+    }
+    additions.files.retain(|path, _| !outdated.contains(path));
+    Ok((removal(scheme, removed, staying, &outdated)?, Some(additions)))
 }
 
 /// The unpacked wheel of each one in the plan.

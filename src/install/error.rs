@@ -65,6 +65,14 @@ pub enum InstallError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Code `install.additions`, exit 40.
+    #[error("`{path}`, which lists what torchfix added, cannot be used: {reason}")]
+    Additions {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Code `install.wheel-missing`, exit 70.
     #[error("the plan holds `{wheel}`, which was not unpacked")]
     WheelMissing {
@@ -170,6 +178,7 @@ impl Diagnostic for InstallError {
             Self::InTheWay { .. } => "install.in-the-way",
             Self::StalePlan { .. } => "install.stale-plan",
             Self::Journal { .. } => "install.journal",
+            Self::Additions { .. } => "install.additions",
             Self::WheelMissing { .. } => "install.wheel-missing",
             Self::Interrupted => "install.interrupted",
         }
@@ -182,7 +191,9 @@ impl Diagnostic for InstallError {
             Self::DiskFull(_) | Self::ReadOnly(_) | Self::InUse { .. } | Self::PathTooLong(_) | Self::Io(_) => {
                 ExitStatus::FileSystem
             }
-            Self::InTheWay { .. } | Self::StalePlan { .. } | Self::Journal { .. } => ExitStatus::Environment,
+            Self::InTheWay { .. } | Self::StalePlan { .. } | Self::Journal { .. } | Self::Additions { .. } => {
+                ExitStatus::Environment
+            }
             Self::WheelMissing { .. } => ExitStatus::Bug,
             Self::Interrupted => ExitStatus::Interrupted,
         }
@@ -198,6 +209,7 @@ impl Diagnostic for InstallError {
             Self::InTheWay { .. } => "move it away, then run the command again",
             Self::StalePlan { .. } | Self::Interrupted => "run the command again",
             Self::Journal { .. } => "delete the environment and make it again, or move the files named there by hand",
+            Self::Additions { .. } => "delete it; the files it lists then stay until the environment is made again",
             Self::Refused { .. } | Self::Io(_) | Self::WheelMissing { .. } => return Vec::new(),
         };
         vec![hint.to_owned()]

@@ -25,11 +25,13 @@ pub fn spare_folders_in_use(
     files: &dyn Files,
 ) -> Result<Vec<PathBuf>, InstallError> {
     let mut loaded = Vec::new();
-    let mut paths = BTreeSet::new();
-    for path in std::mem::take(&mut removal.paths) {
-        take_apart(root, path, files, &mut loaded, &mut paths)?;
+    let mut going = BTreeSet::new();
+    for path in std::mem::take(&mut removal.paths).into_values() {
+        take_apart(root, path, files, &mut loaded, &mut going)?;
     }
-    removal.paths = paths;
+    for path in going {
+        removal.add(path);
+    }
     Ok(loaded)
 }
 
@@ -157,14 +159,18 @@ mod tests {
             fs_err::create_dir_all(root.join(path).parent().unwrap()).unwrap();
             fs_err::write(root.join(path), "").unwrap();
         }
-        let removal = || Removal { paths: ["torch".to_owned(), "gone".to_owned()].into(), warnings: Vec::new() };
+        let removal = || {
+            let mut removal = Removal::default();
+            ["torch", "gone"].into_iter().for_each(|path| removal.add(path.to_owned()));
+            removal
+        };
         let mut spared = removal();
         let loaded = spare_folders_in_use(root, &mut spared, &Loaded("lib/c10.dll")).unwrap();
         assert_eq!(loaded, [root.join("torch/lib/c10.dll")]);
         let expected = ["torch/__init__.py", "torch/lib/c10.dll", "torch/lib/uv.dll", "torch/nn"];
-        assert_eq!(spared.paths.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+        assert_eq!(spared.paths.values().map(String::as_str).collect::<Vec<_>>(), expected);
         let mut whole = removal();
         assert!(spare_folders_in_use(root, &mut whole, &Loaded("no.dll")).unwrap().is_empty());
-        assert_eq!(whole.paths.iter().map(String::as_str).collect::<Vec<_>>(), ["torch"]);
+        assert_eq!(whole.paths.values().map(String::as_str).collect::<Vec<_>>(), ["torch"]);
     }
 }

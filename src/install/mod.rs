@@ -1,5 +1,6 @@
 //! From an environment to what is wanted, in one transaction. `Plan`, `UnpackedWheel`s → `Environment`.
 
+mod additions;
 mod apply;
 mod entry_points;
 mod error;
@@ -15,6 +16,7 @@ mod scripts;
 mod transaction;
 mod wheel_layout;
 
+pub use additions::{AddedFrom, Additions, Amended, Amendment, Hook, amend, is_unsettled, settled};
 pub use apply::{Applied, ApplyOptions, apply};
 pub use error::{InstallError, Refusal};
 pub use launcher::{LauncherKind, launcher, launcher_name};

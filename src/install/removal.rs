@@ -21,6 +21,11 @@ pub struct Removal {
 }
 
 impl Removal {
+    /// Lets `path` go too.
+    pub fn add(&mut self, path: String) {
+        self.paths.insert(self.flavour.folded(&path), path);
+    }
+
     /// Whether `path` goes, by itself or with a folder above it.
     pub fn takes(&self, path: &str) -> bool {
         let path = self.flavour.folded(path);
@@ -28,16 +33,17 @@ impl Removal {
     }
 }
 
-/// Finds what goes with `removed`, while what `staying` lists too is left.
+/// Finds what goes with `removed`, while what `staying` lists too is left, and with them the files `added` later.
 ///
 /// A RECORD is no authority over what lies outside the environment, nor over what keeps the environment together.
 pub fn removal(
     scheme: &Scheme,
     removed: &[&InstalledDistribution],
     staying: &[&InstalledDistribution],
+    added: &[String],
 ) -> Result<Removal, InstallError> {
     let mut warnings = Vec::new();
-    if removed.is_empty() {
+    if removed.is_empty() && added.is_empty() {
         return Ok(Removal::default());
     }
     let mut places = Places { scheme, folders: BTreeMap::new() };
@@ -61,6 +67,7 @@ pub fn removal(
             }
         }
     }
+    listed.extend(added.iter().map(|path| (scheme.flavour.folded(path), path.clone())));
     let going = Emptied::find(scheme, listed.into_values())?;
     let paths = going.into_iter().map(|path| (scheme.flavour.folded(&path), path)).collect();
     Ok(Removal { paths, flavour: scheme.flavour, warnings })
@@ -283,7 +290,7 @@ mod tests {
 
     fn removed(scheme: &Scheme) -> (Vec<String>, Vec<String>, Removal) {
         let installed = list(scheme).unwrap().distributions;
-        let removal = removal(scheme, &installed.iter().collect::<Vec<_>>(), &[]).unwrap();
+        let removal = removal(scheme, &installed.iter().collect::<Vec<_>>(), &[], &[]).unwrap();
         (removal.paths.values().cloned().collect(), removal.warnings.clone(), removal)
     }
 
@@ -325,7 +332,7 @@ mod tests {
         let installed = list(&scheme).unwrap().distributions;
         let (staying, removed) = (&installed[0], &installed[1]);
         assert_eq!((staying.title(), removed.title()), ("other 1".to_owned(), "tool 1".to_owned()));
-        let removal = removal(&scheme, &[removed], &[staying]).unwrap();
+        let removal = removal(&scheme, &[removed], &[staying], &[]).unwrap();
         assert_eq!(removal.paths.len(), 0, "{removal:?}");
     }
 

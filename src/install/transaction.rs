@@ -7,14 +7,14 @@
 //! made when the journal becomes `committed`; what is left then is to clear away.
 
 use std::io::{self, Read as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::InstallError;
 use super::files::{Disk, Files};
 use super::in_use::{explained, is_in_use};
 use super::lock_file::LockFile;
-use super::moves::Moves;
+use super::moves::{Moves, is_plain};
 use crate::progress::Reporter;
 use crate::venv::{LOCK_NAME, OWN_FOLDER};
 
@@ -240,9 +240,6 @@ impl Places {
         file.take(JOURNAL_LIMIT).read_to_end(&mut bytes)?;
         let moves: Moves = serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))?;
         // What it names is moved, so it is held to what torchfix writes.
-        let is_plain = |path: &String| {
-            !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
-        };
         match moves.away.iter().chain(&moves.place).find(|path| !is_plain(path)) {
             Some(path) => Err(refused(format!("it names `{path}`"))),
             None => Ok(Some(moves)),
