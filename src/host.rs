@@ -108,13 +108,12 @@ pub fn resolve_links(path: &Path) -> std::io::Result<PathBuf> {
 /// However long the path is: the standard library puts the prefix before a long one by itself.
 pub fn without_verbatim_prefix(path: &str) -> Option<String> {
     let rest = path.strip_prefix(r"\\?\")?;
-    let (plain, components) = match rest.strip_prefix(r"UNC\") {
-        Some(share) => (format!(r"\\{share}"), share),
-        None => {
-            let (drive, below) = rest.split_at_checked(2)?;
-            let is_drive = drive.starts_with(|letter: char| letter.is_ascii_alphabetic()) && drive.ends_with(':');
-            (rest.to_owned(), below.strip_prefix('\\').filter(|_| is_drive)?)
-        }
+    let (plain, components) = if let Some(share) = rest.strip_prefix(r"UNC\") {
+        (format!(r"\\{share}"), share)
+    } else {
+        let (drive, below) = rest.split_at_checked(2)?;
+        let is_drive = drive.starts_with(|letter: char| letter.is_ascii_alphabetic()) && drive.ends_with(':');
+        (rest.to_owned(), below.strip_prefix('\\').filter(|_| is_drive)?)
     };
     // Without the prefix Windows cuts off dots and spaces, and takes some names for devices.
     let is_plain = |component: &str| {

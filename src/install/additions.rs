@@ -344,7 +344,7 @@ mod tests {
         let root = &scheme.root;
         let lib = "Lib/site-packages/torch/lib";
         let x = add(&format!("{lib}/x.dll"), AddedFrom::Environment("Lib/site-packages/nvidia/cudnn/bin/x.dll".into()));
-        assert_eq!(amended(&scheme, &[x.clone()], LinkMode::Auto), Amended::Done);
+        assert_eq!(amended(&scheme, &[x], LinkMode::Auto), Amended::Done);
         let stray = format!("{lib}/stray.dll");
         let aside = Amendment::Aside { path: stray.clone(), why: "it is in the way".to_owned() };
         assert_eq!(amended(&scheme, &[aside], LinkMode::Copy), Amended::Done);

@@ -223,7 +223,7 @@ impl Places {
             }
             files.create_folder(&self.in_use)?;
             let taken = |number: &u32| fs_err::symlink_metadata(self.in_use.join(number.to_string())).is_ok();
-            let number = (0..).find(|number| !taken(number)).unwrap_or_default();
+            let number = (0..=u32::MAX).find(|number| !taken(number)).unwrap_or_default();
             files.rename(&entry.path(), &self.in_use.join(number.to_string()))?;
         }
         Ok(())

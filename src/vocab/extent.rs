@@ -31,7 +31,9 @@ impl Extent {
 /// A path without `NAME.data/SCHEME/`, whose place the folder of that scheme takes.
 fn below_its_folder(path: &str) -> &str {
     match path.split_once('/') {
-        Some((first, rest)) if first.ends_with(".data") => rest.split_once('/').map_or(rest, |(_, below)| below),
+        Some((folder, rest)) if folder.strip_suffix(".data").is_some() => {
+            rest.split_once('/').map_or(rest, |(_, below)| below)
+        }
         _ => path,
     }
 }
