@@ -161,7 +161,8 @@ mod tests {
         }
         let removal = || {
             let mut removal = Removal::default();
-            ["torch", "gone"].into_iter().for_each(|path| removal.add(path.to_owned()));
+            removal.add("torch".to_owned());
+            removal.add("gone".to_owned());
             removal
         };
         let mut spared = removal();

@@ -24,6 +24,13 @@ pub enum Unfit {
         /// What the build needs.
         need: GlibcVersion,
     },
+    /// It needs a library that no wheel brings and that this system has not.
+    LibraryMissing {
+        /// The library.
+        library: String,
+        /// Why no wheel brings it, and what can be done.
+        why: String,
+    },
     /// A GPU is there, and the build uses none.
     NoGpuSupport,
     /// No install page names the build; it is taken only by name.
@@ -81,6 +88,7 @@ impl fmt::Display for Unfit {
             Unfit::OtherVariant { built_for, wanted } => write!(f, "is built for {built_for}, and {wanted} is wanted"),
             Unfit::Glibc { have: Some(have), need } => write!(f, "needs glibc {need}, this system has {have}"),
             Unfit::Glibc { have: None, need } => write!(f, "needs glibc {need}, which this system has not"),
+            Unfit::LibraryMissing { library, why } => write!(f, "needs {library}, which this system has not: {why}"),
             Unfit::NoGpuSupport => f.write_str("cannot use the GPU"),
             Unfit::Unadvertised => f.write_str("is on no install page and taken only when named"),
             Unfit::UnknownCode => f.write_str("carries machine code for GPUs that torchfix does not know of"),
@@ -218,6 +226,7 @@ impl<'a> Judge<'a> {
         if let Some(build) = known {
             self.glibc(build)?;
         }
+        self.libraries(version)?;
         // A release that is not known is advertised where the newest known one of its variant is.
         let advertised = known.or_else(|| self.newest(variant)).is_none_or(|build| build.advertised);
         if !advertised && !named {
@@ -312,6 +321,18 @@ impl<'a> Judge<'a> {
                 Err(Unfit::Glibc { have: self.machine.glibc, need })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Windows has, by itself or by what was installed on it, the libraries that this release needs and no wheel brings.
+    pub(super) fn libraries(&self, version: &Version) -> Result<(), Unfit> {
+        if self.machine.os != Os::Windows {
+            return Ok(());
+        }
+        let has = |library: &str| self.machine.has_system_library(library) == Some(true);
+        match self.manifests.dlls().unobtainable(version).find(|row| !has(&row.name)) {
+            Some(row) => Err(Unfit::LibraryMissing { library: row.name.clone(), why: row.why.clone() }),
+            None => Ok(()),
         }
     }
 

@@ -66,7 +66,7 @@ impl Objection {
             Objection::Unfit(unfit) => match unfit {
                 Unfit::NoKernelFor { .. } | Unfit::UnknownCode => 2,
                 Unfit::CudnnTooNew { .. } => 3,
-                Unfit::Glibc { .. } => 5,
+                Unfit::Glibc { .. } | Unfit::LibraryMissing { .. } => 5,
                 Unfit::DriverTooNew { .. } => 6,
                 Unfit::DriverTooOldForPtx { .. } => 7,
                 Unfit::DriverTooOld { .. } => 8,
@@ -232,6 +232,7 @@ impl Judge<'_> {
         let mut unfit = Vec::new();
         let known = self.manifests.build(version, self.platform(), variant);
         unfit.extend(known.and_then(|build| self.glibc(build).err()));
+        unfit.extend(self.libraries(version).err());
         if let Variant::Cuda(cuda) = variant
             && !self.gpus().is_empty()
         {

@@ -133,7 +133,8 @@ fn name_of(root: &Path) -> Result<&std::ffi::OsStr, VenvError> {
     root.file_name().ok_or_else(|| VenvError::NotEmpty { path: root.to_owned() })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

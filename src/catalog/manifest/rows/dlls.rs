@@ -173,6 +173,9 @@ pub struct AbsentDll {
     /// The releases of torch that this is true for, where not for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torch: Option<VersionSpecifiers>,
+    /// Whether only something else that is installed on the system brings it, so that torch loads on few.
+    #[serde(default)]
+    pub unobtainable: bool,
     /// Why, and what can be done.
     pub why: String,
     /// Where the row comes from.
@@ -203,6 +206,11 @@ impl DllFacts {
     /// The DLLs that this one must be of one version with.
     pub fn alike(&self, name: &str) -> Option<&Alike> {
         self.alike.iter().find(|row| row.names.iter().any(|known| matches_name(known, name)))
+    }
+
+    /// The DLLs that this release of torch needs and that no wheel brings.
+    pub fn unobtainable(&self, torch: &Version) -> impl Iterator<Item = &AbsentDll> {
+        self.absent.iter().filter(move |row| row.unobtainable && holds(row.torch.as_ref(), Some(torch)))
     }
 
     /// Why this DLL is in no wheel, if so.
