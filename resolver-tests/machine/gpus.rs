@@ -384,6 +384,23 @@ fn the_drivers_own_package_serves_where_system32_has_no_copy() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn wsl_has_the_driver_of_windows_in_a_folder_of_its_own() {
+    if !has_stubs("wsl_has_the_driver_of_windows_in_a_folder_of_its_own") {
+        return;
+    }
+    let system = System::empty();
+    system.file("/proc/sys/kernel/osrelease", "5.15.167.4-microsoft-standard-WSL2\n");
+    system.pci("0a1b:00:00.0", "0x030200", "1414:008e", None);
+    nvml(&system.root().join("usr/lib/wsl/lib"), "572.83", 12080, &[StubCard::RTX_4090]);
+    let machine = seen(&system, &[]);
+    assert!(machine.wsl && machine.windows.is_none());
+    assert_eq!((driver(&machine), capabilities(&machine)), (pair("572.83", "12.8"), vec!["8.9".to_owned()]));
+    assert_eq!((machine.os, machine.driver_os()), (Os::Linux, Os::Windows));
+    assert!(machine.notes.is_empty(), "the card is Windows' own, and no other maker's: {:?}", machine.notes);
+}
+
+#[test]
 fn nothing_is_a_fact_and_survives_the_round_trip() {
     let machine = seen(&System::empty(), &[]);
     assert_eq!((&machine.driver, &machine.gpus, machine.sources.driver), (&None, &Some(Vec::new()), None));

@@ -11,7 +11,7 @@ use super::{ranges, wording};
 use crate::catalog::Manifests;
 use crate::machine::{Driver, Machine};
 use crate::request::VariantChoice;
-use crate::vocab::{DriverVersion, GlibcVersion, Variant, Version};
+use crate::vocab::{Arch, DriverVersion, GlibcVersion, Variant, Version};
 
 /// Why no build of torch serves.
 #[derive(Debug)]
@@ -28,12 +28,16 @@ pub struct Refusal {
 fn refusal_of_python(judge: &Judge) -> Option<Refusal> {
     let python = judge.machine.python.as_ref().filter(|python| python.bits != 64)?;
     let mut explanation = Explanation::default();
-    explanation.push(Weight::Machine, format!("this machine is {}", wording::system(judge)));
-    let remedy = format!("use a 64-bit Python {}, with `--python PATH` and a new environment", python.version);
+    let mut hints = Vec::new();
+    if matches!(judge.machine.arch, Arch::X86_64 | Arch::Aarch64) {
+        let arch = &judge.machine.arch;
+        explanation.push(Weight::Machine, format!("this machine's processor is {arch}: a 64-bit Python runs on it"));
+        hints.push(format!("use a 64-bit Python {}, with `--python PATH` and a new environment", python.version));
+    }
     Some(Refusal {
         message: format!("Python {} is a {}-bit one, and torch is built for 64 bits only", python.version, python.bits),
         explanation,
-        hints: vec![remedy],
+        hints,
     })
 }
 

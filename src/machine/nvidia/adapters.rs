@@ -3,7 +3,7 @@
 //! <https://learn.microsoft.com/en-us/windows-hardware/drivers/install/hklm-system-currentcontrolset-enum-registry-tree>
 
 use super::card;
-use super::pci::Display;
+use super::pci::{Display, Presence};
 use crate::machine::windows::registry::Registry;
 use crate::vocab::DriverVersion;
 
@@ -18,7 +18,7 @@ const DISABLED: u64 = 0x1;
 /// `CONFIGFLAG_REMOVED`: taken out, its key not yet cleared away.
 const REMOVED: u64 = 0x2;
 
-/// The display cards that are in the machine, in the order of the bus; `None` when the registry does not tell.
+/// The display cards, in the order of the bus; `None` when the registry does not tell.
 ///
 /// The key of a device stays when the card is taken out. What Windows started with this time has a key `Control` inside
 /// it, which is never written to disk; that counts where any PCI device at all has one.
@@ -36,8 +36,7 @@ pub fn displays(registry: &dyn Registry) -> Option<Vec<Display>> {
     let mut displays: Vec<Display> = devices
         .iter()
         .filter(|(_, path)| is_display(registry, path))
-        .filter(|(_, path)| !tells_presence || started(path))
-        .filter_map(|(model, path)| display(registry, model, path))
+        .filter_map(|(model, path)| display(registry, model, path, !tells_presence || started(path)))
         .collect();
     displays.sort_by(|one, other| one.address.cmp(&other.address));
     Some(displays)
@@ -51,13 +50,15 @@ fn is_display(registry: &dyn Registry, path: &str) -> bool {
     }
 }
 
-/// `None` for one that was taken out, and for one that is no real device.
-fn display(registry: &dyn Registry, model: &str, path: &str) -> Option<Display> {
+/// `None` for one that is no real device.
+fn display(registry: &dyn Registry, model: &str, path: &str, started: bool) -> Option<Display> {
     let flags = registry.number(path, "ConfigFlags").unwrap_or(0);
+    let presence = match flags {
+        _ if flags & REMOVED != 0 || !started && flags & DISABLED == 0 => Presence::TakenOut,
+        _ if flags & DISABLED != 0 => Presence::TurnedOff,
+        _ => Presence::Here,
+    };
     let id = id(model)?;
-    if flags & REMOVED != 0 {
-        return None;
-    }
     let driver = registry.text(path, "Driver").map(|key| format!(r"{CLASSES}\{key}"));
     let of_driver = |name: &str| registry.text(driver.as_ref()?, name);
     let service = registry.text(path, "Service");
@@ -71,7 +72,7 @@ fn display(registry: &dyn Registry, model: &str, path: &str) -> Option<Display> 
         name: is_nvidias.then(|| name(registry, path).or_else(|| of_driver("DriverDesc"))).flatten(),
         memory_mib: memory.and_then(card::mebibytes),
         driver_version: of_driver("DriverVersion").filter(|_| is_nvidias).as_deref().and_then(version),
-        disabled: flags & DISABLED != 0,
+        presence,
     })
 }
 
@@ -100,7 +101,7 @@ fn name(registry: &dyn Registry, path: &str) -> Option<String> {
 fn address(location: &str) -> Option<String> {
     let place = location.rsplit(';').next().unwrap_or_default();
     let numbers = place.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty());
-    let numbers: Vec<u16> = numbers.map(str::parse).collect::<Result<_, _>>().ok()?;
+    let numbers: Vec<u16> = numbers.map(str::parse::<u16>).collect::<Result<_, _>>().ok()?;
     let [bus, device, function] = numbers[..] else { return None };
     // A bus beyond 255 is one of another segment.
     Some(format!("{:04x}:{:02x}:{device:02x}.{function:x}", bus >> 8, bus & 0xff))
@@ -175,7 +176,7 @@ mod tests {
         assert_eq!((ada.address.as_str(), ada.id.as_str()), ("0000:01:00.0", "10de:2684"));
         assert_eq!(ada.name.as_deref(), Some("NVIDIA GeForce RTX 4090"));
         assert_eq!(ada.driver_version.as_ref().unwrap().to_string(), "572.83");
-        assert_eq!((ada.memory_mib, ada.driver.as_deref(), ada.disabled), (Some(24564), Some("nvlddmkm"), false));
+        assert_eq!((ada.memory_mib, ada.driver.as_deref()), (Some(24564), Some("nvlddmkm")));
         assert_eq!(super::displays(&MadeUpRegistry::default()), None);
     }
 
@@ -184,16 +185,21 @@ mod tests {
         let mut registry = laptop();
         let gone = r"HKLM\SYSTEM\CurrentControlSet\Enum\PCI\VEN_10DE&DEV_1B06&SUBSYS_0&REV_A1\4&1&0&0008";
         card(&mut registry, gone, "0002");
-        let ids = |registry: &MadeUpRegistry| -> Vec<String> {
-            displays(registry).unwrap().into_iter().map(|display| display.id).collect()
+        let presence = |registry: &MadeUpRegistry, id: &str| {
+            let displays = displays(registry).unwrap();
+            displays.into_iter().find(|display| display.id == id).unwrap().presence
         };
-        assert_eq!(ids(&registry).len(), 3, "no device says whether it is there");
+        assert_eq!(presence(&registry, "10de:1b06"), Presence::Here, "no device says whether it is there");
         registry.add_key(&format!(r"{ADA}\Control")).add_key(&format!(r"{INTEL}\Control"));
-        assert_eq!(ids(&registry), ["8086:46a6", "10de:2684"]);
+        assert_eq!(presence(&registry, "10de:1b06"), Presence::TakenOut);
+        assert_eq!(
+            (presence(&registry, "10de:2684"), presence(&registry, "8086:46a6")),
+            (Presence::Here, Presence::Here)
+        );
         registry.add_key(&format!(r"{gone}\Control")).add_number(gone, "ConfigFlags", REMOVED);
-        assert_eq!(ids(&registry), ["8086:46a6", "10de:2684"]);
+        assert_eq!(presence(&registry, "10de:1b06"), Presence::TakenOut);
         registry.add_number(ADA, "ConfigFlags", DISABLED);
-        assert!(displays(&registry).unwrap()[1].disabled);
+        assert_eq!(presence(&registry, "10de:2684"), Presence::TurnedOff);
     }
 
     #[test]

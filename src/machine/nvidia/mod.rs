@@ -15,7 +15,7 @@ pub use visible::VisibleDevices;
 use std::path::PathBuf;
 
 use card::{Card, Report};
-use pci::Display;
+use pci::{Display, Presence};
 
 use super::native::nvml::NvmlCode;
 use super::windows::registry::Registry;
@@ -148,7 +148,7 @@ impl Found {
     /// What the registry says that is installed, which is not yet that it works.
     fn take_registered(&mut self, displays: &[Display]) {
         let known = self.driver.as_ref().is_some_and(|driver| driver.version.is_some());
-        let mut versions = displays.iter().filter(|display| display.is_nvidia() && !display.disabled);
+        let mut versions = displays.iter().filter(|display| display.is_nvidia() && display.presence == Presence::Here);
         let Some(version) = versions.find_map(|display| display.driver_version.clone()).filter(|_| !known) else {
             return;
         };
@@ -248,7 +248,8 @@ impl Found {
     }
 
     fn note_other_displays(&mut self, host: &Host, displays: &[Display], wsl: bool) {
-        for display in displays.iter().filter(|display| !(display.is_nvidia() || wsl && display.is_microsoft())) {
+        let others = displays.iter().filter(|display| !(display.is_nvidia() || wsl && display.is_microsoft()));
+        for display in others.filter(|display| display.presence == Presence::Here) {
             let by_name = match display.family() {
                 Some("xpu") => "; `--variant xpu` takes a build for Intel's GPUs",
                 Some(_) => "; a build for ROCm is taken when its variant is named",

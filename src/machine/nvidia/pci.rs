@@ -24,8 +24,19 @@ pub struct Display {
     pub memory_mib: Option<u64>,
     /// The version of NVIDIA's driver for it, where the system keeps that.
     pub driver_version: Option<DriverVersion>,
-    /// Whether the user has turned it off.
-    pub disabled: bool,
+    /// Whether it can be used at all.
+    pub presence: Presence,
+}
+
+/// Whether a display controller can be used at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is in the machine.
+    Here,
+    /// It is, and the user has turned it off.
+    TurnedOff,
+    /// It was, and the system remembers it.
+    TakenOut,
 }
 
 impl Display {
@@ -99,6 +110,6 @@ fn display(device: &Path) -> Option<Display> {
         name: None,
         memory_mib: None,
         driver_version: None,
-        disabled: false,
+        presence: Presence::Here,
     })
 }

@@ -93,6 +93,15 @@ fn a_card_that_is_turned_off_counts_as_none_and_that_is_said() {
 }
 
 #[test]
+fn a_card_that_was_taken_out_is_only_told() {
+    let mut registry = card("10DE&DEV_2684", "NVIDIA GeForce RTX 4090");
+    registry.add_key(r"HKLM\SYSTEM\CurrentControlSet\Enum\PCI\VEN_8086&DEV_15B8\3&1&0&FE\Control");
+    let machine = seen(&registry);
+    assert_eq!((&machine.driver, &machine.gpus), (&None, &Some(Vec::new())));
+    assert!(has_note(&machine, "10de:2684 that is not in the machine now"), "{:?}", machine.notes);
+}
+
+#[test]
 fn a_machine_with_another_makers_card_has_none_of_nvidias() {
     let machine = seen(&card("8086&DEV_46A6", "Intel(R) Iris(R) Xe Graphics"));
     assert_eq!((&machine.driver, &machine.gpus), (&None, &Some(Vec::new())));
