@@ -167,11 +167,19 @@ impl Found {
         }
         let mut cards = Vec::new();
         for display in nvidia() {
-            if display.disabled {
-                let place = display.place();
-                self.notes
-                    .push(format!("the NVIDIA card{place} is turned off in the device manager and counts as none"));
-                continue;
+            match display.presence {
+                Presence::Here => {}
+                Presence::TurnedOff => {
+                    let place = display.place();
+                    self.notes
+                        .push(format!("the NVIDIA card{place} is turned off in the device manager: it counts as none"));
+                    continue;
+                }
+                Presence::TakenOut => {
+                    let id = &display.id;
+                    self.notes.push(format!("Windows remembers an NVIDIA card {id} that is not in the machine now"));
+                    continue;
+                }
             }
             if let Some(user) = display.driver.as_deref().filter(|_| !display.is_driven()) {
                 self.notes.push(format!("the NVIDIA card{} belongs to the kernel driver `{user}`", display.place()));
