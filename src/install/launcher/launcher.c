@@ -298,8 +298,9 @@ static void close_handles(const STARTUPINFOW *startup) {
 static void end_of_busy_cursor(HANDLE child) {
     MSG first;
     WaitForInputIdle(child, 10000);
-    PostMessageW(NULL, 0, 0, 0);
-    GetMessageW(&first, NULL, 0, 0);
+    if (PostMessageW(NULL, 0, 0, 0)) {
+        GetMessageW(&first, NULL, 0, 0);
+    }
 }
 #endif
 
