@@ -70,8 +70,12 @@ fn on_windows(files: &[(&str, &str)]) -> (Result<WheelLayout, Refusal>, Scheme) 
         fs_err::create_dir_all(unpacked.join(path).parent().unwrap()).unwrap();
         fs_err::write(unpacked.join(path), text).unwrap();
         let record_hash = format!("sha256={}", Sha256::of(text.as_bytes()).to_record());
-        let file = UnpackedFile { path: (*path).to_owned(), size: text.len() as u64, executable: false, record_hash };
-        wheel.files.push(file);
+        wheel.files.push(UnpackedFile {
+            path: (*path).to_owned(),
+            size: text.len() as u64,
+            executable: false,
+            record_hash,
+        });
     }
     let locked = LockedWheel {
         name: wheel.file_name.name.clone(),
