@@ -121,15 +121,16 @@ fn programs_get_launchers_on_windows() {
     ] {
         assert!(paths.contains(&path), "{path} is not in {paths:?}");
     }
-    let scripts = scheme.scripts.display();
+    let (python, pythonw) = (scheme.scripts.join("python.exe"), scheme.scripts.join("pythonw.exe"));
+    let (python, pythonw) = (python.display(), pythonw.display());
     let torchrun = generated(&layout, "Scripts/torchrun.exe");
     let holds = |program: &[u8], line: &str| program.windows(line.len()).any(|bytes| bytes == line.as_bytes());
-    assert!(holds(torchrun, &format!("#!\"{scripts}/python.exe\"\r\nPK")), "it names its Python");
+    assert!(holds(torchrun, &format!("#!\"{python}\"\r\nPK")), "it names its Python");
     assert!(holds(torchrun, "from torch.run import main\n"));
     let view = generated(&layout, "Scripts/view.exe");
-    assert!(holds(view, &format!("#!\"{scripts}/pythonw.exe\"\r\nPK")) && holds(view, "sys.exit(Main.show())\n"));
+    assert!(holds(view, &format!("#!\"{pythonw}\"\r\nPK")) && holds(view, "sys.exit(Main.show())\n"));
     let script = String::from_utf8_lossy(generated(&layout, "Scripts/old-tool"));
-    assert_eq!(script, format!("#!\"{scripts}/python.exe\" -u\nimport tool\r\n"));
+    assert_eq!(script, format!("#!\"{python}\" -u\nimport tool\r\n"));
     let record = String::from_utf8_lossy(generated(&layout, "Lib/site-packages/tool-1.dist-info/RECORD"));
     let line = format!("../../Scripts/torchrun.exe,sha256={},{}\n", Sha256::of(torchrun).to_record(), torchrun.len());
     assert!(record.contains(&line), "{record}");

@@ -210,7 +210,7 @@ mod tests {
 
     /// Which program becomes which, the paths of the first below the base's prefix.
     fn copies(base: &BasePython) -> Vec<(String, String)> {
-        let below = |path: &Path| path.strip_prefix(&base.prefix).unwrap().to_str().unwrap().to_owned();
+        let below = |path: &Path| path.strip_prefix(&base.prefix).unwrap().to_str().unwrap().replace('\\', "/");
         windows_contents(base)
             .unwrap()
             .iter()
