@@ -18,6 +18,8 @@ enter_wine() {
     local name
     export WINDOWS_RIG
     WINDOWS_RIG=$(windows_path "$rig")
+    # `python` is found, as after an installation that was asked to put it there.
+    export WINEPATH="$WINDOWS_RIG\\python${WINEPATH:+;$WINEPATH}"
     unset "${foreign_variables[@]}"
     for name in "${path_variables[@]}"; do
         if [[ ${!name-} == /* ]]; then export "$name=$(windows_path "${!name}")"; fi
@@ -71,7 +73,7 @@ print_environment() {
         enter_wine
         printf 'unset %s\n' "${foreign_variables[*]}"
         local name
-        for name in WINEPREFIX WINEARCH WINEDEBUG LC_ALL KMP_AFFINITY WINDOWS_RIG "${path_variables[@]}"; do
+        for name in WINEPREFIX WINEPATH WINEARCH WINEDEBUG LC_ALL KMP_AFFINITY WINDOWS_RIG "${path_variables[@]}"; do
             if [[ -n ${!name-} ]]; then printf 'export %s=%q\n' "$name" "${!name}"; fi
         done
     )
