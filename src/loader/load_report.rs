@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -31,6 +32,14 @@ pub struct Predicted {
     pub error_code: u32,
     /// The DLL that the message names. It is the first one that cannot be loaded, seldom the one that is at fault.
     pub named: PathBuf,
+}
+
+impl fmt::Display for Predicted {
+    /// In the words of torch's own message.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error_code, named } = self;
+        write!(f, "[WinError {error_code}] Error loading \"{}\" or one of its dependencies", named.display())
+    }
 }
 
 /// What decides how problems can be fixed.
