@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The surroundings of the process, read once; tests make their own.
 #[derive(Debug, Clone)]
@@ -22,14 +23,14 @@ pub struct Host {
 
 impl Host {
     /// The real process.
-    pub fn of_process() -> std::io::Result<Self> {
+    pub fn of_process() -> io::Result<Self> {
         Ok(Self {
             variables: std::env::vars_os().collect(),
             working_directory: std::env::current_dir()?,
             root: PathBuf::from("/"),
             folds_case: cfg!(windows),
-            interactive: std::io::stdin().is_terminal(),
-            stderr_is_terminal: std::io::stderr().is_terminal(),
+            interactive: io::stdin().is_terminal(),
+            stderr_is_terminal: io::stderr().is_terminal(),
         })
     }
 
@@ -96,7 +97,7 @@ impl Host {
 /// The place of what is at `path`, every link on the way resolved, as people and programs write it.
 ///
 /// What Windows gives, `\\?\C:\venv`, is understood by few programs, and belongs into no file that others read.
-pub fn resolve_links(path: &Path) -> std::io::Result<PathBuf> {
+pub fn resolve_links(path: &Path) -> io::Result<PathBuf> {
     let resolved = fs_err::canonicalize(path)?;
     let plain = resolved.to_str().and_then(without_verbatim_prefix);
     Ok(plain.map_or(resolved, PathBuf::from))
@@ -123,6 +124,40 @@ pub fn without_verbatim_prefix(path: &str) -> Option<String> {
         !component.ends_with(['.', ' ']) && !component.contains('/') && !is_device && !is_port("COM") && !is_port("LPT")
     };
     components.split('\\').all(is_plain).then_some(plain)
+}
+
+/// Renames; on Windows a few times over about two seconds where another program is in the way.
+///
+/// Virus scanners and indexers hold what was just written for a moment, and a folder with an open file in it.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let mut pause = Duration::from_millis(10);
+    loop {
+        match fs_err::rename(from, to) {
+            Err(error) if cfg!(windows) && may_pass(&error) && pause < Duration::from_secs(2) => {
+                std::thread::sleep(pause);
+                pause *= 2;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn may_pass(error: &io::Error) -> bool {
+    is_in_use(error) || error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Whether an error says that another program has the file open.
+pub fn is_in_use(error: &io::Error) -> bool {
+    use io::ErrorKind::{ExecutableFileBusy, ResourceBusy};
+    // ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_USER_MAPPED_FILE
+    let said_by_windows = cfg!(windows) && matches!(os_code(error), Some(32 | 33 | 1224));
+    said_by_windows || matches!(error.kind(), ResourceBusy | ExecutableFileBusy)
+}
+
+/// The system's number of an error; where fs-err has put a path around it, only its text still has that.
+fn os_code(error: &io::Error) -> Option<i32> {
+    let in_text = || error.to_string().rsplit_once("(os error ")?.1.trim_end_matches(')').parse().ok();
+    error.raw_os_error().or_else(in_text)
 }
 
 #[cfg(test)]
@@ -158,6 +193,13 @@ mod tests {
         assert_eq!(host.system_path("/proc/version"), Path::new("/fake/proc/version"));
         assert_eq!(host.absolute(Path::new("x")), Path::new("/work/x"));
         assert_eq!((host.variable("A"), host.text_variable("B")), (None, Some("b")));
+    }
+
+    #[test]
+    fn the_number_of_an_error_is_found_behind_a_path() {
+        let error = fs_err::metadata("no such file").unwrap_err();
+        assert_eq!((error.raw_os_error(), os_code(&error)), (None, Some(2)));
+        assert_eq!(os_code(&io::Error::from(io::ErrorKind::NotFound)), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use fs_err::os::windows::fs::OpenOptionsExt as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-use super::place::{Place, Wheels, machine, python, python_of};
+use super::place::{Place, Wheels, machine, python_of};
 
 const CPU: [&str; 5] = ["install", "torch==2.9.1", "--variant", "cpu", "--check=none"];
 const CUDA: [&str; 5] = ["install", "torch==2.9.1", "--variant", "cu128", "--check=none"];
@@ -49,8 +49,7 @@ fn a_loaded_library_and_a_read_only_file_are_replaced() {
     let ran = place.run(&CUDA);
     ran.assert_status(0);
     assert!(ran.stderr.contains("keeps the old files until it ends"), "{}", ran.stderr);
-    let version = python(&venv, "import torch.version as v; print(v.cuda)", &[]);
-    assert!(fs_err::read_to_string(&read_only).unwrap().contains("12.8"), "{version:?}");
+    assert!(fs_err::read_to_string(&read_only).unwrap().contains("12.8"));
 
     user.stdin.take().unwrap().write_all(b"\n").unwrap();
     line.clear();

@@ -96,8 +96,7 @@ fn cudnn_beside_torch_is_found_through_the_fix_and_only_through_it() {
     // Without what is only looked up when it runs.
     let list = Additions::read(&venv).unwrap();
     let added: Vec<&String> = list.files.keys().collect();
-    let is_loaded_first = |path: &str| path.ends_with("cudnn64_9.dll") && !path.contains("cudnn_");
-    for path in added.iter().filter(|path| path.contains("cudnn_") && !is_loaded_first(path)) {
+    for path in added.iter().filter(|path| path.contains("cudnn_")) {
         fs_err::remove_file(venv.join(path)).unwrap();
     }
     let plain = [("PATH", place.path_variable(&[]))];

@@ -2,14 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::support::server::{Resource, Server, Site};
 use super::support::site::Ran;
 use super::support::skipped;
-
-/// Whoever changes what all programs see, such as System32, holds it for writing.
-static MACHINE: RwLock<()> = RwLock::new(());
 
 /// The builds that an index has; in both, torch 2.9.1 for the CPU too.
 #[derive(Clone, Copy)]
@@ -46,14 +42,22 @@ pub fn rig() -> Option<PathBuf> {
     rig
 }
 
-/// The machine as it is, for as long as the guard lives.
-pub fn machine() -> RwLockReadGuard<'static, ()> {
-    MACHINE.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// The machine as it is, for as long as the guard lives: other tests may be processes of their own.
+pub fn machine() -> fs_err::File {
+    let lock = machine_lock();
+    lock.file().lock_shared().unwrap();
+    lock
 }
 
 /// The machine alone, to be changed.
-pub fn machine_alone() -> RwLockWriteGuard<'static, ()> {
-    MACHINE.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+pub fn machine_alone() -> fs_err::File {
+    let lock = machine_lock();
+    lock.file().lock().unwrap();
+    lock
+}
+
+fn machine_lock() -> fs_err::File {
+    fs_err::File::create(rig().unwrap().join("machine.lock")).unwrap()
 }
 
 impl Place {

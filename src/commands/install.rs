@@ -268,6 +268,10 @@ impl Run<'_> {
         let resolution = resolve::resolve(&self.target.machine, &request, self.manifests, indexes, &[])?;
         let no_wheel = || CommandError::NoWheel { name: name.to_string() };
         let wheel = resolution.wheels.into_iter().find(|wheel| wheel.name == name).ok_or_else(no_wheel)?;
+        if self.args.require_hashes && wheel.sha256.is_none() {
+            return Err(CommandError::Unhashed(vec![wheel.file_name.to_string()]).into());
+        }
+        self.session.output.say(&format!("taking what is missing from {} ({})", wheel.title(), wheel.file_name));
         let interrupted = Arc::clone(&self.session.interrupted);
         let options = ObtainOptions { interrupted, ..ObtainOptions::default() };
         let unpacked = wheel::obtain(&[wheel], client, cache, &options, &Bars::new(self.session.output))?;
@@ -297,7 +301,11 @@ impl Run<'_> {
             output.answer(&format!("installed {count} {noun} into {}", environment.root.display()));
             outcome.answer(output);
         }
-        outcome.exit_status()
+        match outcome {
+            // Nobody looked, and it is known all the same.
+            Outcome::NotChecked if search_path.prediction.is_some() => ExitStatus::Unhealthy,
+            _ => outcome.exit_status(),
+        }
     }
 }
 

@@ -1,19 +1,21 @@
 //! After a change of libraries: what the loader would not find is put where it looks.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
 use super::session::Session;
 use crate::catalog::Manifests;
 use crate::error::Error;
-use crate::install::{self, AddedFrom, Additions, Amended, Amendment, Hook, LinkMode};
-use crate::loader::{self, Fix, Fixes, LoadReport, StaticRequest};
+use crate::install::{self, AddedFrom, Additions, Amended, Amendment, Hook, InstallError, LinkMode};
+use crate::loader::{self, Fix, Fixes, LoadReport, Predicted, StaticRequest};
 use crate::machine::Machine;
 use crate::report::Bars;
 use crate::venv::{Environment, Scheme};
+use crate::vocab::{joined, slashed};
 use crate::wheel::UnpackedWheel;
 
 /// What was done about the search path.
@@ -23,6 +25,8 @@ pub(super) struct SearchPath {
     pub fixed: Vec<String>,
     /// What is wrong still, and why nothing here helps, a sentence each.
     pub left: Vec<String>,
+    /// How `import torch` ends, where it fails all the same.
+    pub prediction: Option<Predicted>,
 }
 
 /// What fixes need from outside.
@@ -57,23 +61,33 @@ pub(super) fn model(
 
 /// Lets the loader find all of torch's libraries, as far as that can be done inside the environment.
 ///
-/// Fixes that bring others to light are followed by those, a few times at most.
+/// Fixes that bring others to light are followed by those, a few times at most. What could not be had this time is tried
+/// again by the next run.
 pub(super) fn mend(workshop: &Workshop<'_>, environment: &Environment) -> Result<SearchPath, Error> {
     const MOST_ROUNDS: usize = 4;
     let mut result = SearchPath::default();
-    for _ in 0..MOST_ROUNDS {
+    let mut is_settled = true;
+    for round in 0..=MOST_ROUNDS {
         let report = model(workshop.session, workshop.manifests, workshop.machine, environment)?;
         let Fixes { fixes, left } = loader::fixes(&report, workshop.manifests.dlls());
         result.left = left.iter().map(|left| format!("{}: {}", left.problem, left.why)).collect();
-        let round = workshop.round(&report, fixes, &environment.scheme)?;
-        result.left.extend(round.left);
-        let new: Vec<String> = round.fixed.into_iter().filter(|fixed| !result.fixed.contains(fixed)).collect();
+        result.prediction.clone_from(&report.prediction);
+        if round == MOST_ROUNDS {
+            result.left.extend(fixes.iter().map(|fix| fix.why().to_owned()));
+            break;
+        }
+        let done = workshop.round(&report, fixes, &environment.scheme)?;
+        result.left.extend(done.left);
+        is_settled &= done.brought_all;
+        let new: Vec<String> = done.fixed.into_iter().filter(|fixed| !result.fixed.contains(fixed)).collect();
         if new.is_empty() {
             break;
         }
         result.fixed.extend(new);
     }
-    install::settled(&environment.scheme.root)?;
+    if is_settled {
+        install::settled(&environment.scheme.root)?;
+    }
     Ok(result)
 }
 
@@ -86,76 +100,113 @@ impl SearchPath {
         for left in &self.left {
             session.output.warn(left);
         }
+        if let Some(predicted) = &self.prediction {
+            session.output.warn(&format!("`import torch` ends with {predicted}"));
+        }
     }
+}
+
+/// What one round of fixes came to.
+struct Round {
+    fixed: Vec<String>,
+    left: Vec<String>,
+    /// Whether every wheel that a fix needs could be had.
+    brought_all: bool,
 }
 
 impl Workshop<'_> {
     /// Makes the changes; says what was done, and what could not be.
-    fn round(&self, report: &LoadReport, fixes: Vec<Fix>, scheme: &Scheme) -> Result<SearchPath, Error> {
-        let mut result = SearchPath::default();
-        let Some(lib) = report.torch.as_ref().map(|torch| torch.join("lib")) else { return Ok(result) };
-        let mut amendments = Vec::new();
-        let mut linked = Vec::new();
+    fn round(&self, report: &LoadReport, fixes: Vec<Fix>, scheme: &Scheme) -> Result<Round, Error> {
+        let mut round = Round { fixed: Vec::new(), left: Vec::new(), brought_all: true };
+        let Some(lib) = report.torch.as_ref().map(|torch| torch.join("lib")) else { return Ok(round) };
+        let mut amendments: Vec<Amendment> = Vec::new();
+        let mut brought: BTreeMap<String, Option<UnpackedWheel>> = BTreeMap::new();
         for fix in fixes {
-            let why = fix.why().to_owned();
+            let whole = fix.why().to_owned();
             let amendment = match fix {
                 Fix::Aside { path, why } => inside(scheme, &path).map(|path| Amendment::Aside { path, why }),
-                Fix::Complete { name, from, why } => {
-                    linked.push(from.clone());
-                    inside(scheme, &lib.join(name)).zip(inside(scheme, &from)).map(|(path, from)| Amendment::Add {
-                        path,
-                        from: AddedFrom::Environment(from),
-                        why,
+                Fix::Complete { name, from, why } => inside(scheme, &lib.join(name))
+                    .zip(inside(scheme, &from))
+                    .map(|(path, from)| Amendment::Add { path, from: AddedFrom::Environment(from), why }),
+                Fix::CRuntime { name, wheel, why, .. } => {
+                    let unpacked = match brought.entry(wheel) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(place) => {
+                            let unpacked = (self.bring)(place.key());
+                            if self.session.interrupted.load(Ordering::SeqCst) {
+                                return Err(InstallError::Interrupted.into());
+                            }
+                            if let Err(error) = &unpacked {
+                                round.brought_all = false;
+                                round.left.push(format!("`{}` cannot be had: {}", place.key(), one_line(error)));
+                            }
+                            place.insert(unpacked.ok())
+                        }
+                    };
+                    unpacked.as_ref().and_then(|unpacked| {
+                        let from = AddedFrom::Elsewhere(file_named(unpacked, &name)?);
+                        Some(Amendment::Add { path: inside(scheme, &lib.join(&name))?, from, why })
                     })
                 }
-                Fix::CRuntime { name, wheel, why, .. } => match (self.bring)(&wheel) {
-                    Ok(unpacked) => file_named(&unpacked, &name).and_then(|from| {
-                        let path = inside(scheme, &lib.join(&name))?;
-                        Some(Amendment::Add { path, from: AddedFrom::Elsewhere(from), why })
-                    }),
-                    Err(error) => {
-                        result.left.push(format!("{why}; but that cannot be had: {}", one_line(&error)));
-                        continue;
-                    }
-                },
             };
             match amendment {
-                Some(amendment) => {
-                    amendments.push(amendment);
-                    result.fixed.push(why);
-                }
-                None => result.left.push(why),
+                Some(amendment) => amendments.push(amendment),
+                None => round.left.push(format!("this could not be done: {whole}")),
             }
         }
-        if amendments.is_empty() {
-            return Ok(result);
+        if !amendments.is_empty() {
+            self.amend(amendments, scheme, &mut round)?;
         }
+        Ok(round)
+    }
+
+    fn amend(&self, amendments: Vec<Amendment>, scheme: &Scheme, round: &mut Round) -> Result<(), Error> {
         let bars = Bars::new(self.session.output);
-        let interrupted: &AtomicBool = &self.session.interrupted;
         let _changing = self.session.changing();
-        if install::amend(scheme, &amendments, self.link_mode, interrupted, &bars)? == Amended::NoLinks {
-            amendments.retain(|amendment| !matches!(amendment, Amendment::Add { from: AddedFrom::Environment(_), .. }));
-            amendments.push(Amendment::Hook {
-                hook: hook(scheme, &linked),
-                why: "this file system has no links, so Python itself looks there before it imports torch".to_owned(),
-            });
-            // Links are what it could not make, and there are none left among them.
-            install::amend(scheme, &amendments, self.link_mode, interrupted, &bars)?;
+        let make = |amendments: &[Amendment]| {
+            install::amend(scheme, amendments, self.link_mode, &self.session.interrupted, &bars)
+        };
+        let mut done = amendments;
+        if make(&done)? == Amended::NoLinks {
+            done = instead_of_links(done, scheme, &mut round.left);
+            // There are no links among them any more.
+            make(&done)?;
         }
         bars.clear();
-        Ok(result)
+        round.fixed.extend(done.iter().map(|amendment| amendment.why().to_owned()));
+        Ok(())
     }
 }
 
-/// What Python has to do where libraries cannot be linked into torch's folder.
-fn hook(scheme: &Scheme, libraries: &[PathBuf]) -> Hook {
-    let below_site = |path: &Path| Some(slashed(path.strip_prefix(&scheme.purelib).ok()?));
-    let folders: BTreeSet<String> =
-        libraries.iter().filter_map(|library| library.parent().and_then(below_site)).collect();
-    Hook {
-        folders: folders.into_iter().collect(),
-        preloads: libraries.iter().filter_map(|library| below_site(library)).collect(),
+/// What is done where files cannot be linked: Python itself looks for them before it imports torch.
+fn instead_of_links(amendments: Vec<Amendment>, scheme: &Scheme, left: &mut Vec<String>) -> Vec<Amendment> {
+    let site = scheme.purelib.strip_prefix(&scheme.root).map(slashed).unwrap_or_default();
+    let (mut folders, mut preloads, mut rest) = (BTreeSet::new(), Vec::new(), Vec::new());
+    for amendment in amendments {
+        let Amendment::Add { from: AddedFrom::Environment(from), why, .. } = amendment else {
+            rest.push(amendment);
+            continue;
+        };
+        match from
+            .strip_prefix(&site)
+            .and_then(|below| below.strip_prefix('/')?.rsplit_once('/').map(|(folder, _)| (folder, below)))
+        {
+            Some((folder, below)) => {
+                folders.insert(folder.to_owned());
+                preloads.push(below[1..].to_owned());
+            }
+            None => left.push(format!("{why}; but this file system has no links")),
+        }
     }
+    if !preloads.is_empty() {
+        let why = format!(
+            "this file system has no links, so Python itself looks into `{}` and loads {} DLLs there before it imports torch",
+            folders.iter().cloned().collect::<Vec<_>>().join("`, `"),
+            preloads.len()
+        );
+        rest.push(Amendment::Hook { hook: Hook { folders: folders.into_iter().collect(), preloads }, why });
+    }
+    rest
 }
 
 /// An error with its causes.
@@ -168,17 +219,49 @@ fn inside(scheme: &Scheme, path: &Path) -> Option<String> {
     path.strip_prefix(&scheme.root).ok().map(slashed)
 }
 
-fn slashed(path: &Path) -> String {
-    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
-}
-
-fn joined(folder: &Path, path: &str) -> PathBuf {
-    path.split('/').fold(folder.to_owned(), |folder, part| folder.join(part))
-}
-
 /// The file of that name in an unpacked wheel, the one that lies highest.
 fn file_named(wheel: &UnpackedWheel, name: &str) -> Option<PathBuf> {
     let is_named = |path: &&str| path.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(name));
     let path = wheel.files.iter().map(|file| file.path.as_str()).filter(is_named).min_by_key(|path| path.len())?;
     Some(joined(&wheel.root, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venv::Flavour;
+
+    #[test]
+    fn without_links_python_looks_where_the_files_lie() {
+        let root = PathBuf::from("v");
+        let site = root.join("Lib").join("site-packages");
+        let scheme = Scheme {
+            root: root.clone(),
+            purelib: site.clone(),
+            platlib: site,
+            scripts: root.join("Scripts"),
+            headers: root.join("Include"),
+            data: root,
+            flavour: Flavour::Windows,
+        };
+        let link = |from: &str| Amendment::Add {
+            path: "Lib/site-packages/torch/lib/x.dll".to_owned(),
+            from: AddedFrom::Environment(from.to_owned()),
+            why: "x is missed".to_owned(),
+        };
+        let aside = Amendment::Aside { path: "y".to_owned(), why: "y".to_owned() };
+        let mut left = Vec::new();
+        let amendments = vec![
+            link("Lib/site-packages/nvidia/cudnn/bin/a.dll"),
+            aside.clone(),
+            link("Library/bin/b.dll"),
+            link("Lib/site-packages/nvidia/cudnn/bin/c.dll"),
+        ];
+        let done = instead_of_links(amendments, &scheme, &mut left);
+        let [first, Amendment::Hook { hook, .. }] = done.as_slice() else { panic!("{done:?}") };
+        assert_eq!(*first, aside);
+        assert_eq!(hook.folders, ["nvidia/cudnn/bin"]);
+        assert_eq!(hook.preloads, ["nvidia/cudnn/bin/a.dll", "nvidia/cudnn/bin/c.dll"]);
+        assert_eq!(left, ["x is missed; but this file system has no links"]);
+    }
 }

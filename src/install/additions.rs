@@ -16,8 +16,11 @@ use super::link::LinkMode;
 use super::moves::moves;
 use super::removal::Removal;
 use super::transaction::Transaction;
+use super::wheel_layout::is_reserved;
+use crate::host::is_in_use;
 use crate::progress::Reporter;
 use crate::venv::{OWN_FOLDER, Scheme};
+use crate::vocab::{is_below, slashed};
 
 const SCHEMA: &str = "torchfix.additions/1";
 /// A list of some hundred files takes a hundredth of this.
@@ -51,6 +54,15 @@ pub enum Amendment {
     },
 }
 
+impl Amendment {
+    /// Why, in a sentence.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Add { why, .. } | Self::Hook { why, .. } | Self::Aside { why, .. } => why,
+        }
+    }
+}
+
 /// Where the bytes of an added file come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddedFrom {
@@ -78,6 +90,9 @@ pub struct Additions {
     /// What Python does before it imports torch.
     #[serde(default)]
     pub hook: Hook,
+    /// What was in the way, by the path it had, and where it is kept.
+    #[serde(default)]
+    pub aside: BTreeMap<String, String>,
 }
 
 /// What is known of an added file.
@@ -91,7 +106,7 @@ pub struct Added {
 
 impl Default for Additions {
     fn default() -> Self {
-        Self { schema: SCHEMA.to_owned(), files: BTreeMap::new(), hook: Hook::default() }
+        Self { schema: SCHEMA.to_owned(), files: BTreeMap::new(), hook: Hook::default(), aside: BTreeMap::new() }
     }
 }
 
@@ -115,8 +130,12 @@ impl Additions {
         if list.schema != SCHEMA {
             return Err(unusable(format!("its schema is `{}`, not {SCHEMA}", list.schema)));
         }
-        // What it names is removed one day, so it is held to what torchfix writes.
-        match list.files.keys().find(|path| !super::moves::is_plain(path)) {
+        // What it names is removed and looked at, so it is held to what torchfix writes.
+        let is_own = |path: &&String| is_below(path) && !is_reserved(path, "Scripts") && !is_reserved(path, "bin");
+        let hooked = list.hook.folders.iter().chain(&list.hook.preloads);
+        let sources = list.files.values().filter_map(|added| added.from.as_ref());
+        let foreign = list.files.keys().chain(sources).find(|path| !is_own(path));
+        match foreign.or_else(|| hooked.into_iter().find(|path| !is_below(path))) {
             Some(path) => Err(unusable(format!("it names `{path}`"))),
             None => Ok(list),
         }
@@ -159,61 +178,30 @@ pub fn amend(
 ) -> Result<Amended, InstallError> {
     let root = &scheme.root;
     let transaction = Transaction::begin(root, &Disk, interrupted, reporter)?;
-    let staging = transaction.staging().to_owned();
-    let mut list = Additions::read(root)?;
-    let list_path = Additions::list_path();
-    let mut removal = Removal { flavour: scheme.flavour, ..Removal::default() };
-    let mut paths = vec![list_path.clone()];
+    let mut change = Change {
+        scheme,
+        staging: transaction.staging().to_owned(),
+        list: Additions::read(root)?,
+        removal: Removal { flavour: scheme.flavour, ..Removal::default() },
+        paths: vec![Additions::list_path()],
+    };
     for amendment in amendments {
         match amendment {
             Amendment::Add { path, from, why } => {
-                let target = staging.join(path);
-                make_parent(&target)?;
-                let source = match from {
-                    AddedFrom::Environment(source) => {
-                        if !link(&root.join(source), &target, mode)? {
-                            return Ok(Amended::NoLinks);
-                        }
-                        Some(source.clone())
-                    }
-                    AddedFrom::Elsewhere(source) => {
-                        fs_err::copy(source, &target)?;
-                        None
-                    }
-                };
-                list.files.insert(path.clone(), Added { from: source, why: why.clone() });
-                paths.push(path.clone());
-            }
-            Amendment::Hook { hook, why } => {
-                list.hook.add(hook);
-                let site = scheme.purelib.strip_prefix(root).unwrap_or(&scheme.purelib);
-                for (name, text) in list.hook.files() {
-                    let path = slashed(&site.join(name));
-                    make_parent(&staging.join(&path))?;
-                    fs_err::write(staging.join(&path), text)?;
-                    removal.add(path.clone());
-                    list.files.insert(path.clone(), Added { from: None, why: why.clone() });
-                    paths.push(path);
+                if !change.add(path, from, why, mode)? {
+                    return Ok(Amended::NoLinks);
                 }
             }
-            Amendment::Aside { path, .. } => {
-                let name = path.rsplit('/').next().unwrap_or(path);
-                let kept = format!("{OWN_FOLDER}/aside/{name}");
-                let target = staging.join(&kept);
-                make_parent(&target)?;
-                fs_err::copy(root.join(path), &target)?;
-                removal.add(path.clone());
-                removal.add(kept.clone());
-                paths.push(kept);
-            }
+            Amendment::Hook { hook, why } => change.hook(hook, why)?,
+            Amendment::Aside { path, .. } => change.put_aside(path)?,
         }
     }
+    let Change { staging, list, mut removal, mut paths, .. } = change;
+    removal.add(Additions::list_path());
     removal.paths.retain(|_, path| fs_err::symlink_metadata(root.join(path)).is_ok());
-    if fs_err::symlink_metadata(root.join(&list_path)).is_ok() {
-        removal.add(list_path.clone());
-    }
     list.write(&staging)?;
     paths.sort();
+    paths.dedup();
     let sorted: Vec<&str> = paths.iter().map(String::as_str).collect();
     let mut warnings = Vec::new();
     let moves = moves(root, &staging, &sorted, &removal, &mut warnings)?;
@@ -222,6 +210,83 @@ pub fn amend(
         reporter.warning(warning);
     }
     Ok(Amended::Done)
+}
+
+/// A change on its way.
+struct Change<'a> {
+    scheme: &'a Scheme,
+    staging: PathBuf,
+    list: Additions,
+    removal: Removal,
+    /// What comes, by its path relative to the environment.
+    paths: Vec<String>,
+}
+
+impl Change<'_> {
+    /// Adds a file; `false` where it cannot be given a second name.
+    fn add(&mut self, path: &str, from: &AddedFrom, why: &str, mode: LinkMode) -> Result<bool, InstallError> {
+        let root = &self.scheme.root;
+        // What lies there and is not of our making is the user's, or a distribution's.
+        if fs_err::symlink_metadata(root.join(path)).is_ok() && !self.list.files.contains_key(path) {
+            self.put_aside(path)?;
+        }
+        let target = self.staging.join(path);
+        make_parent(&target)?;
+        let source = match from {
+            AddedFrom::Environment(source) => {
+                if !link(&root.join(source), &target, mode)? {
+                    return Ok(false);
+                }
+                Some(source.clone())
+            }
+            AddedFrom::Elsewhere(source) => {
+                fs_err::copy(source, &target)?;
+                None
+            }
+        };
+        self.list_as_added(path, source, why);
+        Ok(true)
+    }
+
+    fn hook(&mut self, hook: &Hook, why: &str) -> Result<(), InstallError> {
+        self.list.hook.add(hook);
+        let Scheme { root, purelib, .. } = self.scheme;
+        let site = purelib.strip_prefix(root).unwrap_or(purelib);
+        for (name, text) in self.list.hook.files() {
+            let path = slashed(&site.join(name));
+            make_parent(&self.staging.join(&path))?;
+            fs_err::write(self.staging.join(&path), text)?;
+            self.list_as_added(&path, None, why);
+        }
+        Ok(())
+    }
+
+    fn list_as_added(&mut self, path: &str, from: Option<String>, why: &str) {
+        self.list.files.insert(path.to_owned(), Added { from, why: why.to_owned() });
+        self.removal.add(path.to_owned());
+        self.paths.push(path.to_owned());
+    }
+
+    /// Lets a file go; what torchfix did not add itself is kept.
+    fn put_aside(&mut self, path: &str) -> Result<(), InstallError> {
+        let root = &self.scheme.root;
+        self.removal.add(path.to_owned());
+        if self.list.files.remove(path).is_some() {
+            return Ok(());
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let kept = |number: u32| {
+            format!("{OWN_FOLDER}/aside/{}{name}", if number == 0 { String::new() } else { format!("{number}-") })
+        };
+        let is_free = |kept: &String| !self.paths.contains(kept) && fs_err::symlink_metadata(root.join(kept)).is_err();
+        let Some(kept) = (0..=u32::MAX).map(kept).find(is_free) else { return Ok(()) };
+        let target = self.staging.join(&kept);
+        make_parent(&target)?;
+        fs_err::copy(root.join(path), &target)?;
+        self.list.aside.insert(path.to_owned(), kept.clone());
+        self.paths.push(kept);
+        Ok(())
+    }
 }
 
 /// Gives `source` a second name; `false` where the file system has no links and copies are not asked for.
@@ -235,9 +300,13 @@ fn link(source: &Path, target: &Path, mode: LinkMode) -> Result<bool, InstallErr
     }
     match fs_err::hard_link(source, target) {
         Ok(()) => Ok(true),
-        // The source's absence is an error of its own.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error.into()),
-        Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(error.into()),
+        // The file has as many names as it can have; that says nothing of the others.
+        Err(error) if error.kind() == io::ErrorKind::TooManyLinks => {
+            fs_err::copy(source, target)?;
+            Ok(true)
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StorageFull) => Err(error.into()),
+        Err(error) if is_in_use(&error) => Err(error.into()),
         Err(_) => Ok(false),
     }
 }
@@ -271,11 +340,6 @@ impl Hook {
         let starter = "import sys; exec(\"try:\\n import _torchfix_search_path\\nexcept Exception: pass\")\n";
         [(HOOK_MODULE, module), (HOOK_STARTER, starter.to_owned())]
     }
-}
-
-/// A relative path with `/` between its components.
-fn slashed(path: &Path) -> String {
-    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// Relative to the environment: a file that stands from a change of libraries to when torchfix has looked at whether
@@ -350,7 +414,16 @@ mod tests {
         assert_eq!(amended(&scheme, &[aside], LinkMode::Copy), Amended::Done);
         assert_eq!(fs_err::read_to_string(root.join(lib).join("x.dll")).unwrap(), "x");
         assert_eq!(fs_err::read_to_string(root.join(".torchfix/aside/stray.dll")).unwrap(), "stray");
-        assert!(!root.join(stray).exists());
+        assert!(!root.join(&stray).exists());
+        // Of the same name, from the same place, and not the same file.
+        fs_err::write(root.join(&stray), "another").unwrap();
+        let added = add(&stray, AddedFrom::Environment("Lib/site-packages/nvidia/cudnn/bin/x.dll".into()));
+        assert_eq!(amended(&scheme, &[added], LinkMode::Copy), Amended::Done);
+        assert_eq!(fs_err::read_to_string(root.join(".torchfix/aside/stray.dll")).unwrap(), "stray");
+        assert_eq!(fs_err::read_to_string(root.join(".torchfix/aside/1-stray.dll")).unwrap(), "another");
+        let ours = Amendment::Aside { path: stray.clone(), why: "it is in the way".to_owned() };
+        assert_eq!(amended(&scheme, &[ours], LinkMode::Copy), Amended::Done);
+        assert!(!root.join(&stray).exists() && !root.join(".torchfix/aside/2-stray.dll").exists());
         let list = Additions::read(root).unwrap();
         let files: Vec<_> = list.files.iter().map(|(path, added)| (path.as_str(), added.from.is_some())).collect();
         assert_eq!(files, [("Lib/site-packages/torch/lib/x.dll", true)]);
@@ -369,6 +442,9 @@ mod tests {
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         for list in [
             r#"{"schema":"torchfix.additions/1","files":{"../x":{"from":null,"why":""}}}"#,
+            r#"{"schema":"torchfix.additions/1","files":{"Scripts/python.exe":{"from":null,"why":""}}}"#,
+            r#"{"schema":"torchfix.additions/1","files":{"x":{"from":"/etc/x","why":""}}}"#,
+            r#"{"schema":"torchfix.additions/1","files":{},"hook":{"folders":["../x"],"preloads":[]}}"#,
             r#"{"schema":"torchfix.additions/9","files":{}}"#,
             "not json",
         ] {

@@ -1,6 +1,6 @@
 //! A plan carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -109,7 +109,7 @@ fn apply_on(
         reporter
             .warning("the cache is on another file system than the environment, or it has no links: files are copied");
     }
-    let mut paths: Vec<&str> = files_by_path.keys().copied().collect();
+    let mut paths: Vec<&str> = files_by_path.keys().map(String::as_str).collect();
     let list = Additions::list_path();
     if let Some(additions) = &additions {
         removal.add(list.clone());
@@ -170,7 +170,7 @@ fn matched<'a>(
         .collect()
 }
 
-type FilesByPath<'a> = BTreeMap<&'a str, (&'a UnpackedWheel, &'a TargetFile)>;
+type FilesByPath<'a> = BTreeMap<String, (&'a UnpackedWheel, &'a TargetFile)>;
 
 /// All files by path. Wheels may share one, as those of a namespace do; where they differ in it the later one wins.
 fn merged<'a>(
@@ -179,10 +179,12 @@ fn merged<'a>(
     warnings: &mut Vec<String>,
 ) -> FilesByPath<'a> {
     // By paths as the file system compares them: names that differ in case alone are one file on Windows.
-    let mut files: BTreeMap<String, (&UnpackedWheel, &TargetFile)> = BTreeMap::new();
+    let mut spellings = Spellings { flavour, folders: HashMap::new() };
+    let mut files: BTreeMap<String, (String, (&UnpackedWheel, &TargetFile))> = BTreeMap::new();
     for (wheel, layout) in layouts {
         for file in &layout.files {
-            if let Some((first, before)) = files.insert(flavour.folded(&file.path), (wheel, file))
+            let path = spellings.of(&file.path);
+            if let Some((_, (first, before))) = files.insert(flavour.folded(&file.path), (path, (wheel, file)))
                 && before.hash != file.hash
             {
                 let (first, second) = (&first.file_name.name, &wheel.file_name.name);
@@ -190,7 +192,29 @@ fn merged<'a>(
             }
         }
     }
-    files.into_values().map(|(wheel, file)| (file.path.as_str(), (wheel, file))).collect()
+    files.into_values().collect()
+}
+
+/// What a folder is called that several wheels spell in several ways: as it was first.
+struct Spellings {
+    flavour: Flavour,
+    folders: HashMap<String, String>,
+}
+
+impl Spellings {
+    fn of(&mut self, path: &str) -> String {
+        let Some((folder, name)) = path.rsplit_once('/').filter(|_| self.flavour == Flavour::Windows) else {
+            return path.to_owned();
+        };
+        let key = self.flavour.folded(folder);
+        let known = self.folders.get(&key).cloned();
+        let folder = known.unwrap_or_else(|| {
+            let spelled = self.of(folder);
+            self.folders.insert(key, spelled.clone());
+            spelled
+        });
+        format!("{folder}/{name}")
+    }
 }
 
 /// While torchfix waited, or since the plan was made, another program may have changed the environment.
@@ -212,4 +236,19 @@ fn check_still_as_planned(plan: &Plan, scheme: &Scheme) -> Result<(), InstallErr
 
 fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_two_wheels_spell_differently_is_one_on_windows() {
+        let spelled = |flavour| {
+            let mut spellings = Spellings { flavour, folders: HashMap::new() };
+            ["Foo/a.py", "foo/B/b.py", "FOO/b/c.py", "top"].map(|path| spellings.of(path))
+        };
+        assert_eq!(spelled(Flavour::Windows), ["Foo/a.py", "Foo/B/b.py", "Foo/B/c.py", "top"]);
+        assert_eq!(spelled(Flavour::Posix), ["Foo/a.py", "foo/B/b.py", "FOO/b/c.py", "top"]);
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::in_use::is_in_use;
+use crate::host::is_in_use;
 use crate::venv::VenvError;
 use crate::vocab::{Diagnostic, ExitStatus, WheelName};
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use super::in_use::is_in_use;
+use crate::host::{self, is_in_use};
 
 /// The operations that change an environment.
 pub trait Files: Sync {
@@ -27,7 +27,7 @@ pub struct Disk;
 
 impl Files for Disk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs_err::rename(from, to)
+        host::rename(from, to)
     }
 
     fn create_folder(&self, path: &Path) -> io::Result<()> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::InstallError;
 use super::files::Files;
 use super::removal::Removal;
+use crate::host::is_in_use;
 use crate::machine;
 
 /// What a program can have loaded, by the ends of names.
@@ -61,7 +62,7 @@ fn take_apart(
     let mut any = false;
     for entry in fs_err::read_dir(&full)? {
         let name = entry?.file_name();
-        // A name that is not Unicode cannot be written down; the folder then goes whole or not at all.
+        // A name that is not Unicode cannot be written down: it is left where it is, with its folder.
         let Some(name) = name.to_str() else { continue };
         any |= take_apart(root, format!("{path}/{name}"), files, loaded, &mut below)?;
     }
@@ -88,20 +89,6 @@ pub fn explained(path: &Path, error: io::Error) -> InstallError {
     files_below(path, &mut below);
     let holders = machine::programs_using(&below);
     if is_open || !holders.is_empty() { InstallError::in_use(error, &holders) } else { error.into() }
-}
-
-/// Whether an error says that another program has the file open.
-pub fn is_in_use(error: &io::Error) -> bool {
-    use io::ErrorKind::{ExecutableFileBusy, ResourceBusy};
-    // ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION, ERROR_USER_MAPPED_FILE
-    let said_by_windows = cfg!(windows) && matches!(os_code(error), Some(32 | 33 | 1224));
-    said_by_windows || matches!(error.kind(), ResourceBusy | ExecutableFileBusy)
-}
-
-/// The system's number of an error; where fs-err has put a path around it, only its text still has that.
-fn os_code(error: &io::Error) -> Option<i32> {
-    let in_text = || error.to_string().rsplit_once("(os error ")?.1.trim_end_matches(')').parse().ok();
-    error.raw_os_error().or_else(in_text)
 }
 
 /// The files at and below `path`, as far as they can be listed and no more than can be asked about.
@@ -142,13 +129,6 @@ mod tests {
         fn is_loaded(&self, path: &Path) -> bool {
             path.ends_with(self.0)
         }
-    }
-
-    #[test]
-    fn the_number_of_an_error_is_found_behind_a_path() {
-        let error = fs_err::metadata("no such file").unwrap_err();
-        assert_eq!((error.raw_os_error(), os_code(&error)), (None, Some(2)));
-        assert_eq!(os_code(&io::Error::from(io::ErrorKind::NotFound)), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The renames that turn an environment into what it is to be: as few and as coarse as can be.
 
 use std::io::{self, Read as _};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use super::InstallError;
 use super::removal::Removal;
@@ -30,11 +30,6 @@ pub fn moves(
     let mut builder = Builder { root, staging, removal, moves: Moves { away, place: Vec::new() }, warnings };
     builder.descend("", files)?;
     Ok(builder.moves)
-}
-
-/// Whether a path leads to something below the folder it is relative to.
-pub fn is_plain(path: &str) -> bool {
-    !path.is_empty() && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 struct Builder<'a> {

@@ -59,6 +59,7 @@ pub fn removal(
             }
         }
     }
+    listed.extend(added.iter().map(|path| (scheme.flavour.folded(path), path.clone())));
     for distribution in staying.iter().filter(|staying| staying.format == MetadataFormat::DistInfo) {
         // Who lists nothing that can be read claims nothing.
         for entry in distribution.files().unwrap_or_default() {
@@ -67,7 +68,6 @@ pub fn removal(
             }
         }
     }
-    listed.extend(added.iter().map(|path| (scheme.flavour.folded(path), path.clone())));
     let going = Emptied::find(scheme, listed.into_values())?;
     let paths = going.into_iter().map(|path| (scheme.flavour.folded(&path), path)).collect();
     Ok(Removal { paths, flavour: scheme.flavour, warnings })

@@ -12,11 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::InstallError;
 use super::files::{Disk, Files};
-use super::in_use::{explained, is_in_use};
+use super::in_use::explained;
 use super::lock_file::LockFile;
-use super::moves::{Moves, is_plain};
+use super::moves::Moves;
+use crate::host::is_in_use;
 use crate::progress::Reporter;
 use crate::venv::{LOCK_NAME, OWN_FOLDER};
+use crate::vocab::is_below;
 
 /// What an interrupted change left, and became.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +90,8 @@ impl<'a> Transaction<'a> {
         }
         for path in &moves.place {
             stop_if(interrupted)?;
-            self.files.rename(&places.new.join(path), &places.root.join(path))?;
+            let target = places.root.join(path);
+            self.files.rename(&places.new.join(path), &target).map_err(|error| explained(&target, error))?;
         }
         self.files.rename(&places.journal, &places.committed)?;
         self.is_open = false;
@@ -151,8 +154,7 @@ impl Places {
 
     /// Undoes what the journal names, or clears away what a complete change left.
     fn recover(&self, files: &dyn Files) -> Result<Recovered, InstallError> {
-        // Whoever uses it still will have ended by another time.
-        let _ = files.remove_tree(&self.in_use);
+        self.clear_in_use(files);
         if !exists(&self.folder)? {
             return Ok(Recovered::Nothing);
         }
@@ -213,6 +215,17 @@ impl Places {
         Ok(())
     }
 
+    /// Removes what programs were using once and are using no more.
+    fn clear_in_use(&self, files: &dyn Files) {
+        let Ok(entries) = fs_err::read_dir(&self.in_use) else { return };
+        for entry in entries.flatten() {
+            // Whoever uses it still will have ended by another time.
+            let _ = files.remove_file(&entry.path());
+        }
+        // Which is true of the folder too, if anything is left in it.
+        let _ = fs_err::remove_dir(&self.in_use);
+    }
+
     /// Removes what can be removed of a folder, and moves the rest to where it waits for its programs to end.
     fn put_aside(&self, folder: &Path, files: &dyn Files) -> io::Result<()> {
         for entry in fs_err::read_dir(folder)? {
@@ -243,7 +256,7 @@ impl Places {
         file.take(JOURNAL_LIMIT).read_to_end(&mut bytes)?;
         let moves: Moves = serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))?;
         // What it names is moved, so it is held to what torchfix writes.
-        match moves.away.iter().chain(&moves.place).find(|path| !is_plain(path)) {
+        match moves.away.iter().chain(&moves.place).find(|path| !is_below(path)) {
             Some(path) => Err(refused(format!("it names `{path}`"))),
             None => Ok(Some(moves)),
         }

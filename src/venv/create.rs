@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::contents::contents;
 use super::new_environment::{Made, missing_parents};
 use super::{Created, Flavour, NewEnvironment, VenvError};
-use crate::host::resolve_links;
+use crate::host::{self, resolve_links};
 
 /// The Python that an environment is made for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,8 @@ fn place(tree: &Path, root: &Path, exists: bool, is_here: bool) -> io::Result<()
     if exists && cfg!(windows) {
         fs_err::remove_dir(root)?;
     }
-    match fs_err::rename(tree, root) {
+    match host::rename(tree, root) {
+        Err(error) if exists && cfg!(windows) && fs_err::create_dir(root).is_ok() => Err(error),
         // A mount point cannot be replaced, only filled.
         Err(error) if exists && matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices) => {
             fill(tree, root)

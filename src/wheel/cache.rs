@@ -18,6 +18,7 @@ use super::index_file::{IndexFile, nanoseconds};
 use super::lock::WheelLock;
 use super::record::RecordHash;
 use super::{CacheError, UnpackedFile, UnpackedWheel};
+use crate::host;
 use crate::vocab::{Extent, Sha256, WheelName};
 
 const WHEELS: &str = "wheels-v1";
@@ -167,7 +168,7 @@ impl Cache {
         let folder = self.wheel_folder(sha256);
         // What is there was looked at before, and is damaged.
         self.discard(&folder)?;
-        fs_err::rename(staging, &folder)?;
+        host::rename(staging, &folder)?;
         Ok(folder)
     }
 
@@ -176,7 +177,7 @@ impl Cache {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let trash = self.root.join(STAGING).join(format!("{TRASH}{}-{number}", std::process::id()));
-        match fs_err::rename(folder, &trash) {
+        match host::rename(folder, &trash) {
             Ok(()) => fs_err::remove_dir_all(trash),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             // Something lies there under the name of an earlier process: it is trash as well.
