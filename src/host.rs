@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::vocab::is_windows_device;
+
 /// The surroundings of the process, read once; tests make their own.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -118,10 +120,7 @@ pub fn without_verbatim_prefix(path: &str) -> Option<String> {
     };
     // Without the prefix Windows cuts off dots and spaces, and takes some names for devices.
     let is_plain = |component: &str| {
-        let stem = component.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
-        let is_port = |port: &str| stem.strip_prefix(port).is_some_and(|number| number.chars().count() == 1);
-        let is_device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$");
-        !component.ends_with(['.', ' ']) && !component.contains('/') && !is_device && !is_port("COM") && !is_port("LPT")
+        !component.ends_with(['.', ' ']) && !component.contains('/') && !is_windows_device(component)
     };
     components.split('\\').all(is_plain).then_some(plain)
 }
@@ -176,6 +175,8 @@ mod tests {
             (r"\\?\C:\space \venv", None),
             (r"\\?\C:\nul.txt", None),
             (r"\\?\C:\com1", None),
+            (r"\\?\C:\lpt²\venv", None),
+            (r"\\?\C:\coma\com0", Some(r"C:\coma\com0")),
             (r"\\?\Volume{0}\venv", None),
             (r"\\?\C:", None),
             (r"\\?\é:\x", None),

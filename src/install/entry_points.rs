@@ -3,6 +3,7 @@
 //! <https://packaging.python.org/en/latest/specifications/entry-points/>
 
 use super::Refusal;
+use crate::vocab::is_windows_device;
 
 /// A program: a file name, and the Python object it calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,19 +66,13 @@ fn is_dotted_name(text: &str) -> bool {
 
 /// Whether a name is one component on every system: no separator, no stream, no device, nothing hidden at its ends.
 fn is_safe_component(name: &str) -> bool {
-    const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
-    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
-    let numbered = ["com", "lpt"]
-        .iter()
-        .any(|port| stem.strip_prefix(port).is_some_and(|number| number.chars().count() == 1 && number != "0"));
     !name.is_empty()
         && name.len() <= 200
         && name != "."
         && name != ".."
         && !name.ends_with(['.', ' '])
         && !name.contains(|character: char| character.is_control() || r#"/\:*?"<>|"#.contains(character))
-        && !numbered
-        && !DEVICES.contains(&stem.as_str())
+        && !is_windows_device(name)
 }
 
 #[cfg(test)]
@@ -99,8 +94,14 @@ mod tests {
     }
 
     #[test]
+    fn names_that_only_begin_like_devices_are_none() {
+        let programs = parse_entry_points("[console_scripts]\ncoma = m:f\nlptx.py = m:f\ncom0 = m:f\n").unwrap();
+        assert_eq!(programs.len(), 3);
+    }
+
+    #[test]
     fn what_could_escape_or_inject_is_refused() {
-        for name in ["../evil", "a/b", r"a\b", "..", "C:evil", "nul", "COM1.txt", "x.", "a\u{7}", ""] {
+        for name in ["../evil", "a/b", r"a\b", "..", "C:evil", "nul", "COM1.txt", "lpt³", "x.", "a\u{7}", ""] {
             let parsed = parse_entry_points(&format!("[console_scripts]\n{name} = m:f\n"));
             assert!(matches!(parsed, Err(Refusal::EntryPointName { .. })), "{name}: {parsed:?}");
         }

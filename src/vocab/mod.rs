@@ -3,6 +3,7 @@
 mod address;
 mod channel;
 mod core_metadata;
+mod device;
 mod diagnostic;
 mod extent;
 mod file_version;
@@ -20,6 +21,7 @@ mod wheel_name;
 pub use address::without_credentials;
 pub use channel::{Channel, ParseChannelError};
 pub use core_metadata::{CoreMetadata, MetadataError};
+pub use device::is_windows_device;
 pub use diagnostic::{Diagnostic, ExitStatus};
 pub use extent::Extent;
 pub use file_version::{FileVersion, ParseFileVersionError};

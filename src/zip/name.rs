@@ -1,6 +1,7 @@
 //! Names of entries: which of them may become a path.
 
 use super::ZipError;
+use crate::vocab::is_windows_device;
 
 /// A name that passed: relative, `/` between components, and nothing in it that a system could read in another way.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,17 +49,7 @@ pub(super) fn judge(raw: &[u8], utf8: bool) -> Result<Name, ZipError> {
 
 /// Whether Windows takes a component of the path for a device: `con`, `aux.py`, `COM1`.
 pub(super) fn is_reserved_on_windows(path: &str) -> bool {
-    path.split('/').any(|component| {
-        let stem = component.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
-        match stem.as_str() {
-            "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$" => true,
-            _ => ["COM", "LPT"].iter().any(|device| {
-                stem.strip_prefix(device).is_some_and(|number| {
-                    matches!(number, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
-                })
-            }),
-        }
-    })
+    path.split('/').any(is_windows_device)
 }
 
 fn printable(raw: &[u8]) -> String {
