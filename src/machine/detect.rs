@@ -19,7 +19,7 @@ pub struct DetectOptions {
 /// of the kernel's files and of the bus. A machine without a GPU is no error.
 pub fn detect(host: &Host, table: &dyn HardwareTable, options: &DetectOptions) -> Machine {
     let registry = registry::of(host);
-    let mut machine = platform::detect(host, registry.as_ref());
+    let mut machine = platform::detect(host, registry.as_ref(), table);
     nvidia::detect(host, registry.as_ref(), table, options.visible.as_ref(), &mut machine);
     machine.derived(table)
 }

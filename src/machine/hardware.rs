@@ -19,4 +19,8 @@ pub trait HardwareTable: Sync {
     fn gpu_by_name(&self, name: &str) -> Option<GpuModel>;
     /// The newest CUDA that a driver supports natively on this system.
     fn cuda_of_driver(&self, driver: &DriverVersion, os: Os) -> Option<CudaVersion>;
+    /// The libraries of Windows' System32 that decide whether torch loads, and that not every Windows has.
+    fn system_libraries(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

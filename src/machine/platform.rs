@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::windows::registry::Registry;
-use super::{Machine, native, windows};
+use super::{HardwareTable, Machine, native, windows};
 use crate::host::Host;
 use crate::vocab::{Arch, GlibcVersion, Os};
 
@@ -16,7 +16,7 @@ const MAX_LIBRARY: u64 = 16 << 20;
 const MAX_TEXT: u64 = 64 << 10;
 
 /// System, processor and C library of the machine; driver, GPUs and Python are still unknown.
-pub fn detect(host: &Host, registry: &dyn Registry) -> Machine {
+pub fn detect(host: &Host, registry: &dyn Registry, table: &dyn HardwareTable) -> Machine {
     let mut machine = Machine::bare(os(), arch(host, registry));
     match machine.os {
         Os::Linux => {
@@ -31,7 +31,8 @@ pub fn detect(host: &Host, registry: &dyn Registry) -> Machine {
         Os::Windows => {
             let system_folder = windows::system_folder(host, registry);
             machine.os_version = windows::os_version(registry);
-            machine.windows = Some(windows::facts(registry, system_folder.as_deref(), &machine.arch));
+            let libraries = table.system_libraries();
+            machine.windows = Some(windows::facts(registry, system_folder.as_deref(), &machine.arch, &libraries));
         }
     }
     machine
@@ -129,7 +130,7 @@ mod tests {
     use crate::machine::windows::registry::MadeUpRegistry;
 
     fn detected(host: &Host) -> Machine {
-        detect(host, &MadeUpRegistry::default())
+        detect(host, &MadeUpRegistry::default(), crate::catalog::Manifests::embedded())
     }
 
     fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {

@@ -1,4 +1,4 @@
-//! Cards by PCI id and by name.
+//! What detection looks up: cards by PCI id and by name, the CUDA of a driver, libraries that a Windows may lack.
 
 use super::{GpuRow, Manifests};
 use crate::machine::{GpuModel, HardwareTable};
@@ -26,6 +26,10 @@ impl HardwareTable for Manifests {
 
     fn cuda_of_driver(&self, driver: &DriverVersion, os: Os) -> Option<CudaVersion> {
         Manifests::cuda_of_driver(self, driver, os)
+    }
+
+    fn system_libraries(&self) -> Vec<String> {
+        self.dlls().of_some_systems()
     }
 }
 
@@ -64,6 +68,19 @@ mod tests {
 
     fn by_name(name: &str) -> Option<String> {
         Manifests::embedded().gpu_by_name(name).map(|gpu| gpu.compute_capability.to_string())
+    }
+
+    #[test]
+    fn every_library_that_a_windows_may_lack_is_looked_for() {
+        let manifests = Manifests::embedded();
+        let looked_for = manifests.system_libraries();
+        let unobtainable = manifests.dlls().absent.iter().filter(|row| row.unobtainable).map(|row| &row.name);
+        let opened = manifests.dlls().probe.iter().map(|row| &row.name);
+        for name in unobtainable.chain(opened) {
+            assert!(looked_for.contains(name), "{name}");
+        }
+        assert!(looked_for.iter().any(|name| name == "vcruntime140_threads.dll"));
+        assert!(!looked_for.iter().any(|name| name.contains('*')), "{looked_for:?}");
     }
 
     #[test]

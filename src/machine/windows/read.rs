@@ -13,15 +13,6 @@ use crate::vocab::{Arch, FileVersion};
 
 const SYSTEM: &str = r"HKLM\SYSTEM\CurrentControlSet\Control";
 const WINDOWS: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
-/// What torch's libraries import from System32 and not every Windows has: the C and C++ runtime, and the OpenMP runtimes.
-const LIBRARIES: [&str; 6] = [
-    "libomp140.x86_64.dll",
-    "msvcp140.dll",
-    "vcomp140.dll",
-    "vcruntime140.dll",
-    "vcruntime140_1.dll",
-    "vcruntime140_threads.dll",
-];
 
 /// `10.0.22631`: the registry has the true one, the API one that depends on what the program says it knows.
 pub fn os_version(registry: &dyn Registry) -> Option<String> {
@@ -46,12 +37,17 @@ pub fn arch(registry: &dyn Registry) -> Option<Arch> {
     Some(Arch::from(name.as_str()))
 }
 
-/// The facts, as far as registry and System32 tell them.
-pub fn facts(registry: &dyn Registry, system_folder: Option<&Path>, arch: &Arch) -> WindowsFacts {
+/// The facts, as far as registry and System32 tell them; of the latter, what there is of these `libraries`.
+pub fn facts(
+    registry: &dyn Registry,
+    system_folder: Option<&Path>,
+    arch: &Arch,
+    libraries: &[String],
+) -> WindowsFacts {
     let build = build(registry);
     let long_paths = long_paths(registry);
     let vc_runtime = vc_runtime(registry, arch);
-    let system_libraries = system_folder.map(libraries).unwrap_or_default();
+    let system_libraries = system_folder.map(|folder| look_at(folder, libraries)).unwrap_or_default();
     let registry = |known: bool| known.then_some(Source::Registry);
     let sources = WindowsSources {
         build: registry(build.is_some()),
@@ -85,7 +81,7 @@ fn vc_runtime(registry: &dyn Registry, arch: &Arch) -> Option<VcRuntime> {
 }
 
 /// What the folder says of each library: what cannot be looked at stays unknown.
-fn libraries(system_folder: &Path) -> BTreeMap<String, SystemLibrary> {
+fn look_at(system_folder: &Path, libraries: &[String]) -> BTreeMap<String, SystemLibrary> {
     if !system_folder.is_dir() {
         return BTreeMap::new();
     }
@@ -99,7 +95,7 @@ fn libraries(system_folder: &Path) -> BTreeMap<String, SystemLibrary> {
             Err(_) => None,
         }
     };
-    LIBRARIES.iter().filter_map(|name| Some(((*name).to_owned(), library(name)?))).collect()
+    libraries.iter().filter_map(|name| Some((name.to_ascii_lowercase(), library(name)?))).collect()
 }
 
 /// That of a file that is damaged is as unknown as that of one without.
@@ -145,7 +141,7 @@ mod tests {
     #[test]
     fn long_paths_are_off_until_they_are_turned_on() {
         let mut registry = windows_11();
-        let facts = |registry: &MadeUpRegistry| facts(registry, None, &Arch::X86_64);
+        let facts = |registry: &MadeUpRegistry| facts(registry, None, &Arch::X86_64, &[]);
         assert_eq!((facts(&registry).long_paths, facts(&registry).build), (Some(false), Some(22631)));
         registry.add_number(&format!(r"{SYSTEM}\FileSystem"), "LongPathsEnabled", 1);
         assert_eq!(facts(&registry).long_paths, Some(true));
@@ -155,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_c_runtime_is_registered_in_either_view() {
-        let runtime = |registry: &MadeUpRegistry, arch| facts(registry, None, &arch).vc_runtime;
+        let runtime = |registry: &MadeUpRegistry, arch| facts(registry, None, &arch, &[]).vc_runtime;
         let mut registry = MadeUpRegistry::default();
         assert_eq!(runtime(&registry, Arch::X86_64), None);
         registry.add_key(r"HKLM\SOFTWARE\Microsoft");
@@ -173,12 +169,15 @@ mod tests {
     fn a_library_is_there_or_not_or_nobody_knows() {
         let folder = tempfile::tempdir().unwrap();
         fs_err::write(folder.path().join("msvcp140.dll"), "damaged").unwrap();
-        let seen = facts(&MadeUpRegistry::default(), Some(folder.path()), &Arch::X86_64);
+        let libraries = ["msvcp140.dll", "LIBOMP140.x86_64.dll"].map(str::to_owned);
+        let facts = |folder: &Path| facts(&MadeUpRegistry::default(), Some(folder), &Arch::X86_64, &libraries);
+        let seen = facts(folder.path());
         let there = SystemLibrary { present: true, version: None };
         assert_eq!(seen.system_libraries.get("msvcp140.dll"), Some(&there));
         assert!(!seen.system_libraries["libomp140.x86_64.dll"].present);
         assert_eq!(seen.sources.system_libraries, Some(Source::SystemFolder));
-        let gone = facts(&MadeUpRegistry::default(), Some(&folder.path().join("gone")), &Arch::X86_64);
+        assert_eq!(seen.system_libraries.len(), 2);
+        let gone = facts(&folder.path().join("gone"));
         assert_eq!(gone, WindowsFacts::default());
     }
 }

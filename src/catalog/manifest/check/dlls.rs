@@ -18,6 +18,12 @@ pub fn check(document: &mut Document, facts: &DllFacts) {
         braces(document, variable, "fallback", index, "variable");
         braces(document, default, "fallback", index, "default");
     }
+    for (index, row) in facts.absent.iter().enumerate() {
+        if row.unobtainable && row.name.contains('*') {
+            let message = format!("`{}` is looked for on the machine, for which it needs its whole name", row.name);
+            document.at(at!["absent", index, "name"], message);
+        }
+    }
     for (index, row) in facts.floor.iter().enumerate() {
         if facts.runtime(&row.name).is_none() {
             let message = format!("`{}` is no part of the C runtime that a row names", row.name);

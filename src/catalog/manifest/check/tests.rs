@@ -353,6 +353,15 @@ fn indexes_and_file_names() {
     assert!(faults[0].contains("cudn.toml:1:1: no manifest has this name; did you mean `cud"), "{faults:?}");
 }
 
+#[test]
+fn what_is_looked_for_on_the_machine_has_a_whole_name() {
+    let dlls = include_str!("../../../../manifests/dlls.toml");
+    assert_eq!(found("dlls.toml", dlls, "schema = 1", "schema = 1"), [""; 0]);
+    let name = r#"name = "libomp140.x86_64.dll", torch"#;
+    let faults = found("dlls.toml", dlls, name, r#"name = "libomp140.*.dll", torch"#);
+    assert!(matches!(&faults[..], [fault] if fault.contains("its whole name")), "{faults:?}");
+}
+
 fn faults_of(folder: &Path) -> Vec<String> {
     faults(&Texts::read(folder).unwrap()).iter().map(ToString::to_string).collect()
 }

@@ -183,6 +183,16 @@ pub struct AbsentDll {
 }
 
 impl DllFacts {
+    /// The DLLs that torch takes from System32 and that not every Windows has, in lower case.
+    pub fn of_some_systems(&self) -> Vec<String> {
+        let runtime = self.runtime.iter().map(|row| &row.name).chain(self.probe.iter().map(|row| &row.name));
+        let absent = self.absent.iter().filter(|row| row.unobtainable).map(|row| &row.name);
+        let mut names: Vec<String> = runtime.chain(absent).map(|name| name.to_ascii_lowercase()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Whether every Windows has this DLL.
     pub fn is_system(&self, name: &str) -> bool {
         self.system.iter().any(|row| row.names.iter().any(|known| matches_name(known, name)))
