@@ -2,7 +2,6 @@
 
 use super::support::server::Site;
 use super::support::site::{Ran, Workplace};
-use super::support::skipped;
 
 fn workplace() -> Option<Workplace> {
     Workplace::new(Site::new())
@@ -57,10 +56,12 @@ fn settings_that_make_no_sense_are_named() {
     assert!(place.server.requests().is_empty(), "nothing was asked of an index");
 }
 
+/// Windows has no device that is full.
+#[cfg(unix)]
 #[test]
 fn an_answer_that_is_lost_is_30() {
     let Some(place) = workplace() else { return };
-    let Ok(full) = fs_err::OpenOptions::new().write(true).open("/dev/full") else { return skipped("no /dev/full") };
+    let Ok(full) = fs_err::OpenOptions::new().write(true).open("/dev/full") else { return super::support::skipped("no /dev/full") };
     let ran = Ran::of(&place.command(&["version"]).stdout(full.into_file()).output().unwrap());
     assert!(ran.assert_status(30).stderr.contains("stdout"), "{ran:?}");
 }
