@@ -1,18 +1,26 @@
 //! The model of the Windows loader, and the fixes that follow from it, on machines made of small DLLs.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "helpers of tests, made to read well where they are called"
+)]
 
 #[path = "support/pe.rs"]
 mod pe;
+#[path = "windows_loader/runtime.rs"]
+mod runtime;
 #[path = "windows_loader/world.rs"]
 mod world;
 
 use std::path::{Path, PathBuf};
 
-use torchfix::loader::Problem;
+use proptest::prelude::*;
+use torchfix::loader::{Fix, Problem};
 use torchfix::vocab::FileVersion;
 
 use pe::{Dll, I386};
-use world::{LIB, MUTEX, Nvidia, PYTHON, SITE, SYSTEM, VENV, World, nvidia_dlls};
+use world::{LIB, Nvidia, PYTHON, SITE, SYSTEM, VENV, World, nvidia_dlls};
 
 fn in_lib(name: &str) -> PathBuf {
     Path::new(LIB).join(name)
@@ -20,10 +28,6 @@ fn in_lib(name: &str) -> PathBuf {
 
 fn named(code: u32, name: &str) -> Option<(u32, String)> {
     Some((code, name.to_owned()))
-}
-
-fn msvcp(version: [u16; 4]) -> Dll {
-    Dll::new().version(version).exports(&MUTEX)
 }
 
 fn sorted(mut names: Vec<String>) -> Vec<String> {
@@ -155,79 +159,11 @@ fn a_stale_cuda_path_does_not_supply_the_runtime() {
     assert_eq!(world.predicted(), named(126, "c10_cuda.dll"));
     world.setting.variables.insert("CUDA_PATH_V12_8".to_owned(), toolkit.into());
     assert_eq!(world.problems(), []);
-}
-
-#[test]
-fn a_missing_c_runtime_comes_from_a_wheel() {
-    let mut world = World::cpu();
-    world.remove(&format!("{SYSTEM}/msvcp140.dll"));
-    assert_eq!(world.predicted(), named(126, "c10.dll"));
-    assert!(world.predict().notes[0].contains("msvcp140.dll"));
-    assert_eq!(world.fixed(), ["runtime msvcp140.dll"]);
-}
-
-#[test]
-fn a_c_runtime_that_is_in_the_environment_already_is_linked() {
-    let mut world = World::cpu();
-    world.remove(&format!("{SYSTEM}/msvcp140.dll"));
-    // Where `pip install msvc-runtime` puts it; nothing looks there.
-    world.put(VENV, "msvcp140.dll", msvcp([14, 51, 36247, 0]));
-    assert_eq!(world.predicted(), named(126, "c10.dll"));
-    assert_eq!(world.fixed(), ["msvcp140.dll"]);
-}
-
-#[test]
-fn a_c_runtime_from_before_the_constexpr_mutex_crashes() {
-    let mut world = World::cpu();
-    world.put(SYSTEM, "msvcp140.dll", msvcp([14, 38, 33135, 0]));
-    assert_eq!(world.predicted(), named(1114, "c10.dll"));
-    let problems = world.problems();
-    let Problem::RuntimeTooOld { have, need, by, .. } = &problems[0] else { panic!("{problems:?}") };
-    assert_eq!((have.to_string(), need.to_string()), ("14.38.33135.0".to_owned(), "14.40.0.0".to_owned()));
-    assert_eq!(*by, in_lib("c10.dll"));
-    assert_eq!(world.fixed(), ["runtime msvcp140.dll"]);
-
-    // Of older linkers, and where the mutex is initialised as ever, the old one serves.
-    for c10 in [
-        Dll::new().linker(14, 29).imports("MSVCP140.dll", &["_Mtx_lock"]),
-        Dll::new().linker(14, 42).imports("MSVCP140.dll", &MUTEX),
-    ] {
-        let mut world = World::new();
-        world.put(SYSTEM, "msvcp140.dll", msvcp([14, 38, 33135, 0]));
-        world.own("c10.dll", c10);
-        assert_eq!(world.problems(), []);
-    }
-}
-
-#[test]
-fn a_c_runtime_beside_the_program_cannot_be_outranked() {
-    let mut world = World::cpu();
-    world.put(PYTHON, "msvcp140.dll", msvcp([14, 29, 30139, 0]));
-    let fixes = world.fixes();
-    assert!(fixes.fixes.is_empty() && fixes.left[0].why.contains("beside the Python"), "{fixes:?}");
-}
-
-#[test]
-fn vcruntime140_threads_comes_from_a_wheel() {
-    let mut world = World::cpu();
-    world.torch.version = Some("2.14.1+cpu".parse().unwrap());
-    let cpu = Dll::new().linker(14, 42).imports("VCRUNTIME140_THREADS.dll", &["_Thrd_start"]);
-    world.own("torch_cpu.dll", cpu.exports(&["at_empty"]));
-    assert_eq!(world.predicted(), named(126, "shm.dll"));
-    let report = world.predict();
-    let problem = report.problems().next().unwrap();
-    assert_eq!(report.chain(problem), [in_lib("shm.dll"), in_lib("torch_cpu.dll")].map(|path| path));
-    assert_eq!(world.fixed(), ["runtime vcruntime140_threads.dll"]);
-}
-
-#[test]
-fn torch_2_4_0_has_no_openmp_runtime() {
-    let mut world = World::cpu();
-    world.torch.version = Some("2.4.0".parse().unwrap());
-    world.own("fbgemm.dll", Dll::new().imports("libomp140.x86_64.dll", &["__kmpc_fork_call"]));
-    assert_eq!(world.predicted(), named(126, "fbgemm.dll"));
-    let fixes = world.fixes();
-    assert!(fixes.fixes.is_empty() && fixes.left[0].why.contains("2.4.1"), "{fixes:?}");
+    // Nor is the same file without a version.
+    let nameless = Dll::new().exports(&["cudaMalloc"]);
+    world.put(&format!("{toolkit}/bin"), name, nameless.clone());
+    world.put(&format!("{SITE}/nvidia/cuda_runtime/bin"), name, nameless);
+    assert_eq!(world.problems(), []);
 }
 
 #[test]
@@ -305,22 +241,15 @@ fn a_stray_dll_that_does_not_load_is_put_aside() {
     world.put(LIB, "b_stray.dll", Dll::new().imports("nowhere.dll", &["x"]));
     assert_eq!(world.predicted(), named(126, "b_stray.dll"));
     assert_eq!(world.fixed(), ["-b_stray.dll"]);
+    // What it needs is better brought to it.
+    world.put(LIB, "c_stray.dll", Dll::new().imports("y.dll", &["y"]));
+    world.put(&format!("{SITE}/nvidia/y/bin"), "y.dll", Dll::new().exports(&["y"]));
+    assert_eq!(world.fixed(), ["y.dll"]);
     // One in the place of a DLL that wheels have.
     let mut world = World::cuda(Nvidia::InWheels);
     world.fixed();
     world.put(LIB, "cudart64_12.dll", Dll::new().machine(I386));
     assert_eq!(world.fixed(), ["-cudart64_12.dll", "cudart64_12.dll"]);
-}
-
-#[test]
-fn two_openmp_runtimes_are_told() {
-    let mut world = World::cpu();
-    world.put(&format!("{VENV}/Library/bin"), "libiomp5md.dll", Dll::new().exports(&["omp_get_num_threads"]));
-    assert_eq!(world.problems(), []);
-    world.setting.preloads.push(format!("{VENV}/Library/bin/libiomp5md.dll").into());
-    let [Problem::LoadedTwice { says, .. }] = &world.problems()[..] else { panic!("{:?}", world.problems()) };
-    assert!(says.contains("Error #15"));
-    assert_eq!(world.fixes().left.len(), 1);
 }
 
 #[test]
@@ -358,4 +287,67 @@ fn a_program_that_cannot_be_read_raises_no_alarm() {
     world.put(&format!("{SITE}/torch"), "_C.cp312-win_amd64.pyd", extension);
     assert_eq!(world.predicted(), named(126, "_C.cp312-win_amd64.pyd"));
     assert!(world.fixes().left[0].why.contains("another release of Python"));
+}
+
+#[test]
+fn a_second_attempt_does_not_hide_what_the_first_met() {
+    let mut world = World::cpu();
+    // With flags torch's own is found, without them that of System32.
+    let openmp = || Dll::new().exports(&["omp_get_num_threads"]).imports("nowhere.dll", &["x"]);
+    world.own("libiomp5md.dll", openmp());
+    world.put(SYSTEM, "libiomp5md.dll", openmp());
+    let report = world.predict();
+    assert_eq!(report.problems().count(), 2);
+    for problem in report.problems() {
+        assert!(!report.chain(problem).is_empty(), "{problem}");
+    }
+}
+
+#[test]
+fn a_copy_in_system32_does_not_stand_for_the_environments_own() {
+    let mut world = World::cuda(Nvidia::InLib);
+    let (_, name, cudart) = nvidia_dlls([9, 10, 2, 21], 12080).swap_remove(0);
+    world.remove(&format!("{LIB}/{name}"));
+    world.put(SYSTEM, name, nvidia_dlls([9, 10, 2, 21], 12010).swap_remove(0).2);
+    assert_eq!(world.problems(), [], "the only one there is");
+    world.put(&format!("{SITE}/nvidia/cu13/bin/x86_64"), name, cudart);
+    assert!(matches!(&world.problems()[..], [Problem::Shadowed { found, .. }] if found.starts_with(SYSTEM)));
+    assert_eq!(world.fixed(), [name]);
+}
+
+proptest! {
+    // What failed once is a test of its own.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is in the folders: an answer, and no file touched that is not in the environment.
+    #[test]
+    fn any_mess_has_an_answer(
+        dlls in prop::collection::vec((0usize..6, 0usize..8, prop::collection::vec(0usize..8, 0..4), 0u8..8), 0..24)
+    ) {
+        let folders = [LIB, PYTHON, SYSTEM, "/Tools", &format!("{SITE}/nvidia/x/bin"), &format!("{VENV}/Library/bin")];
+        let names = ["c10.dll", "cudnn64_9.dll", "cudnn_graph64_9.dll", "MSVCP140.dll", "libiomp5md.dll", "x.dll", "y.dll", "cudart64_12.dll"];
+        let mut world = World::cuda(Nvidia::InWheels);
+        for (folder, name, imports, kind) in dlls {
+            let dll = imports.iter().fold(Dll::new().linker(14, 42), |dll, other| dll.imports(names[*other], &["f", "_Mtx_lock"]));
+            let dll = dll.exports(&["f", "_Mtx_lock"]).forwards("g", "x.g").version([9, u16::from(kind), 0, 0]);
+            let dll = if kind == 7 { dll.machine(I386) } else { dll };
+            let mut bytes = dll.build();
+            if kind == 6 {
+                bytes.truncate(700);
+            }
+            world.write(&Path::new(folders[folder]).join(names[name]), bytes);
+        }
+        let report = world.predict();
+        prop_assert!(report.prediction.is_none() || !report.loads());
+        for problem in report.problems() {
+            prop_assert!(!report.chain(problem).is_empty(), "{problem}");
+        }
+        for fix in world.fixes().fixes {
+            match fix {
+                Fix::Aside { path, .. } => prop_assert!(path.starts_with(LIB)),
+                Fix::Complete { from, .. } => prop_assert!(from.starts_with(VENV)),
+                Fix::CRuntime { wheel, .. } => prop_assert_eq!(wheel, "msvc-runtime"),
+            }
+        }
+    }
 }

@@ -301,7 +301,7 @@ pub enum CacheCommand {
 pub enum ManifestsCommand {
     /// Print a part of the manifests.
     Show {
-        /// `torch`, `cuda`, `cudnn`, `gpus`, `indexes`, or a version of torch for its builds [default: how much there is].
+        /// `torch`, `cuda`, `cudnn`, `dlls`, `gpus`, `indexes`, or a version of torch for its builds [default: how much there is].
         #[arg(value_name = "WHAT")]
         what: Option<String>,
         /// Read the manifests from this folder; one that is not there is the embedded one.

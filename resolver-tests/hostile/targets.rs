@@ -5,6 +5,7 @@
 use torchfix::catalog::index::read_page;
 use torchfix::catalog::{Index, IndexKind, Page};
 use torchfix::machine::Machine;
+use torchfix::pe::PeImage;
 use torchfix::vocab::{CoreMetadata, RecordRows, WheelName};
 
 /// What takes any bytes.
@@ -12,7 +13,7 @@ type Target = fn(&[u8]);
 
 /// Every target.
 #[allow(dead_code, reason = "each fuzz target calls its own")]
-pub const TARGETS: [Target; 6] = [page_html, page_json, metadata, wheel_name, record, facts];
+pub const TARGETS: [Target; 7] = [page_html, page_json, metadata, wheel_name, record, facts, pe];
 
 /// A page of links.
 pub fn page_html(bytes: &[u8]) {
@@ -87,4 +88,12 @@ pub fn facts(bytes: &[u8]) {
     if let Err(error) = Machine::read_facts(text) {
         assert!(error.to_string().len() <= 2000, "{error}");
     }
+}
+
+/// A DLL. Its names may lie over each other, so that there are more of them than of bytes, within limits.
+pub fn pe(bytes: &[u8]) {
+    let Ok(image) = PeImage::read(bytes) else { return };
+    let libraries = image.imports.iter().chain(&image.delayed);
+    assert!(libraries.map(|library| library.symbols.len()).sum::<usize>() <= 1 << 18);
+    assert!(image.exports.iter().map(|export| export.name.map_or(0, |name| name.len())).sum::<usize>() <= 256 << 20);
 }

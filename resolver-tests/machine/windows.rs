@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use torchfix::host::Host;
-use torchfix::machine::{DetectOptions, GpuModel, HardwareTable, Interpreter, Machine, Source, detect, markers_of};
+use torchfix::machine::{DetectOptions, GpuModel, HardwareTable, Interpreter, Machine, PythonRequest, Source};
+use torchfix::machine::{detect, markers_of};
 use torchfix::vocab::{Arch, CudaVersion, DriverVersion, Os};
 
 use crate::support::skipped;
@@ -27,11 +28,14 @@ fn here() -> Machine {
     detect(&Host::of_process().unwrap(), &NoTable, &DetectOptions::default())
 }
 
-/// The machine's own Python; says so aloud when a test is skipped for want of one.
+/// The Python of the rig, or else the machine's own; says so aloud when a test is skipped for want of one.
 fn python(test: &str, cache: &Path) -> Option<Interpreter> {
-    let found = Interpreter::find(&Host::of_process().unwrap(), None, cache).ok();
+    #[allow(clippy::disallowed_methods, reason = "a setting of the tests")]
+    let of_rig = std::env::var_os("WINDOWS_RIG").map(|rig| Path::new(&rig).join("python").join("python.exe"));
+    let asked = of_rig.filter(|path| path.exists()).map(PythonRequest::Path);
+    let found = Interpreter::find(&Host::of_process().unwrap(), asked.as_ref(), cache).ok();
     if found.is_none() {
-        skipped(&format!("{test} needs a Python on PATH"));
+        skipped(&format!("{test} needs a Python"));
     }
     found
 }
@@ -47,7 +51,7 @@ fn the_version_is_what_python_says() {
     let cache = tempfile::tempdir().unwrap();
     let Some(python) = python("the_version_is_what_python_says", cache.path()) else { return };
     let machine = here();
-    let version = said(&python, "import sys; print('%d.%d.%d' % sys.getwindowsversion().platform_version)");
+    let version = said(&python, "import sys; print('%d.%d.%d' % sys.getwindowsversion()[:3])");
     assert_eq!(machine.os_version.as_deref(), Some(version.as_str()));
     let facts = machine.windows.as_ref().unwrap();
     assert_eq!(facts.build.map(|build| build.to_string()).as_deref(), version.rsplit('.').next());
@@ -56,12 +60,15 @@ fn the_version_is_what_python_says() {
     let markers = markers_of(&machine.with_interpreter(&python)).unwrap();
     assert_eq!(markers.platform_machine(), python.markers().platform_machine());
     assert_eq!(markers.platform_system(), python.markers().platform_system());
+    assert_eq!(markers.platform_release(), python.markers().platform_release());
+    assert_eq!(markers.platform_version(), python.markers().platform_version());
 }
 
 #[test]
 fn libraries_of_system32_are_there_or_not() {
     let machine = here();
-    let system32 = PathBuf::from(std::env::var_os("SystemRoot").unwrap()).join("System32");
+    let host = Host::of_process().unwrap();
+    let system32 = PathBuf::from(host.variable("SystemRoot").unwrap()).join("System32");
     let facts = machine.windows.as_ref().unwrap();
     assert!(facts.system_libraries.len() >= 6, "{facts:?}");
     for (name, library) in &facts.system_libraries {

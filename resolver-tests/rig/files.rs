@@ -1,7 +1,7 @@
 //! Files as only Windows has them: in use, read-only, too deep.
 
+use fs_err::os::windows::fs::OpenOptionsExt as _;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::windows::fs::OpenOptionsExt as _;
 use std::process::{Command, Stdio};
 
 use super::place::{Place, Wheels, machine, python, python_of};

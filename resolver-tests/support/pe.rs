@@ -254,8 +254,8 @@ impl Blob {
         let info = self.put(&info);
         let directory = |id: u32, to: u32| [0, 0, 0, 1 << 16, id, to];
         let mut tree = Vec::new();
-        tree.extend(directory(16, SUBTABLE | 0x18));
-        tree.extend(directory(1, SUBTABLE | 0x30));
+        tree.extend(directory(16, SUBTABLE + 24));
+        tree.extend(directory(1, SUBTABLE + 48));
         tree.extend(directory(0x409, 72));
         tree.extend([info, 92, 0, 0]);
         (self.numbers(&tree), count(tree.len()) * 4)

@@ -165,6 +165,8 @@ impl System {
         self.file(&format!("{folder}/class"), &format!("{class}\n"));
         self.file(&format!("{folder}/vendor"), &format!("0x{vendor}\n"));
         self.file(&format!("{folder}/device"), &format!("0x{device}\n"));
+        #[cfg(not(unix))]
+        let _ = driver;
         #[cfg(unix)]
         if let Some(driver) = driver {
             let link = self.root().join(folder.trim_start_matches('/')).join("driver");

@@ -221,13 +221,17 @@ pub fn nvidia_dlls(cudnn: [u16; 4], cuda: u16) -> Vec<(&'static str, &'static st
 }
 
 fn lower(path: &Path) -> String {
-    path.to_str().unwrap().to_lowercase()
+    path.to_str().unwrap().replace('\\', "/").to_lowercase()
 }
 
 impl DllFiles for World {
     fn image(&self, path: &Path) -> Option<Result<Rc<PeImage>, PeFault>> {
         let (_, bytes) = self.files.get(&lower(path))?;
         Some(PeImage::read(bytes.as_slice()).map(Rc::new))
+    }
+
+    fn spelled(&self, path: &Path) -> PathBuf {
+        self.files.get(&lower(path)).map_or_else(|| path.to_owned(), |(path, _)| path.clone())
     }
 
     fn list(&self, folder: &Path) -> Option<Vec<FolderEntry>> {

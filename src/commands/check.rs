@@ -76,7 +76,14 @@ impl Outcome {
             }
             Self::Static { report, milliseconds } => {
                 let problems: Vec<String> = report.problems().map(ToString::to_string).collect();
-                json!({ "kind": "static", "good": problems.is_empty(), "problems": problems, "notes": report.notes, "milliseconds": milliseconds })
+                json!({
+                    "kind": "static",
+                    "good": problems.is_empty(),
+                    "problems": problems,
+                    "prediction": report.prediction,
+                    "notes": report.notes,
+                    "milliseconds": milliseconds,
+                })
             }
         }
     }
@@ -112,6 +119,9 @@ impl Outcome {
                 }
                 for problem in problems {
                     output.answer(&problem.to_string());
+                }
+                if let Some(predicted) = &report.prediction {
+                    output.answer(&format!("`import torch` ends with {predicted}"));
                 }
             }
         }

@@ -132,7 +132,7 @@ impl Diagnostic for CommandError {
             }
             Self::NotText(variable) => format!("set {variable} anew, or unset it"),
             Self::ForeignFacts { .. } => "add `--dry-run` to see the plan for that machine".to_owned(),
-            Self::What(_) => "name one of torch, cuda, cudnn, gpus, indexes, or a version of torch".to_owned(),
+            Self::What(_) => "name one of torch, cuda, cudnn, dlls, gpus, indexes, or a version of torch".to_owned(),
             Self::NoRoom { option, .. } => {
                 format!(
                     "free some space, with `torchfix cache clean` for one, or name a folder elsewhere: `{option} DIR`"

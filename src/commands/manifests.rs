@@ -38,6 +38,7 @@ fn view<'a>(manifests: &'a Manifests, what: Option<&str>) -> Result<ManifestView
         Some("torch") => ManifestView::Torch,
         Some("cuda") => ManifestView::Cuda,
         Some("cudnn") => ManifestView::Cudnn,
+        Some("dlls") => ManifestView::Dlls,
         Some("gpus") => ManifestView::Gpus,
         Some("indexes") => ManifestView::Indexes,
         Some(other) => {

@@ -42,6 +42,14 @@ impl DllFiles for DllsOnDisk {
         self.images.borrow_mut().entry(path.clone()).or_insert_with(read).clone()
     }
 
+    fn spelled(&self, path: &Path) -> PathBuf {
+        let entry = || {
+            let (folder, name) = (path.parent()?, path.file_name()?.to_string_lossy().to_lowercase());
+            Some(folder.join(&self.folder(folder)?.get(&name)?.name))
+        };
+        entry().unwrap_or_else(|| path.to_owned())
+    }
+
     fn list(&self, folder: &Path) -> Option<Vec<FolderEntry>> {
         self.folder(folder).map(|entries| entries.values().cloned().collect())
     }
@@ -92,6 +100,7 @@ mod tests {
         fs_err::write(folder.path().join("VCOMP140.DLL"), "no DLL").unwrap();
         let files = DllsOnDisk::default();
         assert!(matches!(files.image(&folder.path().join("vcomp140.dll")), Some(Err(PeFault::NotPe))));
+        assert_eq!(files.spelled(&folder.path().join("vcomp140.dll")), folder.path().join("VCOMP140.DLL"));
         assert!(files.image(&folder.path().join("other.dll")).is_none());
         assert!(files.list(&folder.path().join("none")).is_none());
     }

@@ -78,8 +78,16 @@ pub struct Left {
 /// Decides what makes the problems of a report go.
 pub fn fixes(report: &LoadReport, facts: &DllFacts) -> Fixes {
     let lib = report.torch.as_ref().map(|torch| torch.join("lib")).unwrap_or_default();
-    let mut decision =
-        Decision { report, facts, lib, aside: Vec::new(), complete: Vec::new(), runtime: Vec::new(), left: Vec::new() };
+    let mut decision = Decision {
+        report,
+        facts,
+        lib,
+        aside: Vec::new(),
+        complete: Vec::new(),
+        runtime: Vec::new(),
+        left: Vec::new(),
+        explained: BTreeSet::new(),
+    };
     let problems: Vec<&Problem> = report.problems().collect();
     let rest: Vec<&Problem> = problems.into_iter().filter(|problem| !decision.put_aside(problem)).collect();
     for problem in rest {
@@ -100,6 +108,8 @@ struct Decision<'a> {
     complete: Vec<Fix>,
     runtime: Vec<Fix>,
     left: Vec<Left>,
+    /// The DLLs that are linked for a problem of their own.
+    explained: BTreeSet<String>,
 }
 
 impl Decision<'_> {
@@ -108,12 +118,11 @@ impl Decision<'_> {
         let at_fault = match problem {
             Problem::Unloadable { path, .. } | Problem::WrongMachine { path, .. } => vec![path],
             Problem::ExportMissing { provider, by, .. } => vec![provider, by],
-            Problem::Missing { by, .. } | Problem::LookupMissing { by, .. } | Problem::RuntimeTooOld { by, .. } => {
-                vec![by]
-            }
+            // What can be brought to it is better brought.
+            Problem::Missing { name, by } | Problem::LookupMissing { name, by } if !self.can_bring(name) => vec![by],
             Problem::LoadedTwice { first, second, .. } => vec![second, first],
             Problem::MixedVersions { files, .. } => return self.put_strangers_aside(problem, files),
-            Problem::Faulty { .. } | Problem::VersionMissing { .. } | Problem::Shadowed { .. } => return false,
+            _ => return false,
         };
         let path = at_fault.into_iter().find(|path| self.may_go(path)).cloned();
         path.is_some_and(|path| self.aside(problem, &path))
@@ -140,6 +149,11 @@ impl Decision<'_> {
         );
         let name = file_name(path);
         !self.is_needed(path) || self.complete(&name, problem).is_ok()
+    }
+
+    /// Whether there is a DLL of this name to be put into torch's `lib` folder.
+    fn can_bring(&self, name: &str) -> bool {
+        self.facts.runtime(name).is_some() || !self.matching(name).is_empty()
     }
 
     /// Whether a file came with no distribution and nothing is lost with it.
@@ -219,16 +233,18 @@ impl Decision<'_> {
         for copy in links {
             let title = copy.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let (from, lib) = (copy.path.display(), self.lib.display());
-            let why = if copy.name == first {
+            let is_first = copy.name == first;
+            let why = if is_first {
                 format!("{problem}; `{from}` is linked into `{lib}`")
             } else {
                 format!("`{first}` is linked into `{lib}`, and `{from}` goes with it")
             };
-            push(
-                &mut self.complete,
-                Fix::Complete { name: title, from: copy.path.clone(), why },
-                |known| matches!(known, Fix::Complete { from, .. } if *from == copy.path),
-            );
+            let is_same = |known: &Fix| matches!(known, Fix::Complete { from, .. } if *from == copy.path);
+            // A problem of its own says more than that it goes with another.
+            if is_first && self.explained.insert(first.clone()) {
+                self.complete.retain(|known| !is_same(known));
+            }
+            push(&mut self.complete, Fix::Complete { name: title, from: copy.path.clone(), why }, is_same);
         }
         Ok(())
     }

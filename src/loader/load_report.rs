@@ -1,6 +1,8 @@
 //! What the models of the system's loaders find: per library, what it needs and what is wrong.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -30,6 +32,14 @@ pub struct Predicted {
     pub error_code: u32,
     /// The DLL that the message names. It is the first one that cannot be loaded, seldom the one that is at fault.
     pub named: PathBuf,
+}
+
+impl fmt::Display for Predicted {
+    /// In the words of torch's own message.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error_code, named } = self;
+        write!(f, "[WinError {error_code}] Error loading \"{}\" or one of its dependencies", named.display())
+    }
 }
 
 /// What decides how problems can be fixed.
@@ -80,32 +90,31 @@ impl LoadReport {
         self.problems().next().is_none()
     }
 
-    /// How a problem reaches torch: from a library that is opened by name, each needed by the one before, to the one
-    /// that the problem is told of.
+    /// How a problem reaches torch: from the first library that is opened by name and fails of it, each needed by the
+    /// one before, to the one that the problem is told of.
     pub fn chain(&self, problem: &Problem) -> Vec<&Path> {
-        let of = |path: &Path| self.libraries.iter().position(|library| library.path == path);
-        let mut came_from: BTreeMap<usize, Option<usize>> = BTreeMap::new();
-        let mut waiting: VecDeque<usize> = VecDeque::new();
-        for (index, _) in self.libraries.iter().enumerate().filter(|(_, library)| library.opened) {
-            came_from.insert(index, None);
-            waiting.push_back(index);
-        }
-        while let Some(index) = waiting.pop_front() {
-            if self.libraries[index].problems.contains(problem) {
-                let mut chain = Vec::new();
-                let mut at = Some(index);
-                while let Some(library) = at {
-                    chain.push(self.libraries[library].path.as_path());
-                    at = came_from.get(&library).copied().flatten();
-                }
+        let places: BTreeMap<&Path, usize> =
+            self.libraries.iter().enumerate().map(|(place, library)| (library.path.as_path(), place)).collect();
+        let opened = self.libraries.iter().enumerate().filter(|(_, library)| library.opened);
+        opened.map(|(place, _)| self.chain_from(place, problem, &places)).find(|it| !it.is_empty()).unwrap_or_default()
+    }
+
+    /// The shortest way from a library to a problem.
+    fn chain_from(&self, start: usize, problem: &Problem, places: &BTreeMap<&Path, usize>) -> Vec<&Path> {
+        let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut waiting = VecDeque::from([start]);
+        while let Some(place) = waiting.pop_front() {
+            let library = &self.libraries[place];
+            if library.problems.contains(problem) {
+                let way = std::iter::successors(Some(place), |place| came_from.get(place).copied());
+                let mut chain: Vec<&Path> = way.map(|place| self.libraries[place].path.as_path()).collect();
                 chain.reverse();
                 return chain;
             }
-            for path in self.libraries[index].needs.iter().filter_map(|need| need.path.as_deref()) {
-                if let Some(next) = of(path)
-                    && !came_from.contains_key(&next)
-                {
-                    came_from.insert(next, Some(index));
+            let needed = library.needs.iter().filter_map(|need| places.get(need.path.as_deref()?).copied());
+            for next in needed.filter(|next| *next != start) {
+                if let Entry::Vacant(entry) = came_from.entry(next) {
+                    entry.insert(place);
                     waiting.push_back(next);
                 }
             }

@@ -153,7 +153,7 @@ pub(super) fn is_same_path(one: &Path, other: &Path) -> bool {
     identity(one) == identity(other)
 }
 
-/// The one form of a path by which Windows tells it from others.
+/// The one form of a path by which Windows tells it from others; `\\?\C:\x` is `C:\x`.
 pub(super) fn identity(path: &Path) -> String {
     let mut plain = PathBuf::new();
     for part in path.components() {
@@ -163,7 +163,12 @@ pub(super) fn identity(path: &Path) -> String {
             part => plain.push(part),
         }
     }
-    plain.to_string_lossy().to_lowercase()
+    let text = plain.to_string_lossy().to_lowercase();
+    match (text.strip_prefix(r"\\?\unc\"), text.strip_prefix(r"\\?\")) {
+        (Some(share), _) => format!(r"\\{share}"),
+        (None, Some(local)) => local.to_owned(),
+        (None, None) => text,
+    }
 }
 
 /// The name of a file, in lower case.

@@ -2,10 +2,13 @@
 
 use std::cmp::Ordering;
 
-use super::imports::Symbol;
+use super::imports::{LONGEST_NAME, MOST_NAME_BYTES, Symbol};
 
 /// `IMAGE_EXPORT_DIRECTORY` is this long.
 const HEADER: usize = 40;
+
+/// The numbers of exports have 16 bits.
+const MOST_EXPORTS: u32 = 1 << 16;
 
 /// What a DLL exports.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -65,9 +68,15 @@ impl Exports {
         let base = self.base().unwrap_or(0);
         let mut nameless = vec![true; self.function_count() as usize];
         let mut exports = Vec::new();
+        // Names may lie over each other, and be many times what the file has.
+        let mut name_bytes = 0;
         for place in 0..self.name_count() {
             let Some(index) = self.ordinal_at(place) else { break };
             let (Some(name), Some(target)) = (self.name_at(place), self.target(index)) else { continue };
+            name_bytes += name.len();
+            if name_bytes > MOST_NAME_BYTES {
+                break;
+            }
             if let Some(nameless) = nameless.get_mut(index as usize) {
                 *nameless = false;
             }
@@ -130,7 +139,7 @@ impl Exports {
     /// A count in the header, no larger than what has room in the directory.
     fn count(&self, field: usize, entry: usize) -> u32 {
         let room = u32::try_from(self.bytes.len().saturating_sub(HEADER) / entry).unwrap_or(u32::MAX);
-        self.u32_at(field).unwrap_or(0).min(room)
+        self.u32_at(field).unwrap_or(0).min(room).min(MOST_EXPORTS)
     }
 
     fn name_at(&self, place: u32) -> Option<&[u8]> {
@@ -163,6 +172,7 @@ impl Exports {
 
     fn text(&self, address: u32) -> Option<&[u8]> {
         let rest = self.bytes.get(self.offset(address)?..)?;
+        let rest = &rest[..rest.len().min(LONGEST_NAME + 1)];
         Some(&rest[..rest.iter().position(|byte| *byte == 0)?])
     }
 }

@@ -12,9 +12,9 @@ use super::ranges::Ranges;
 /// More than any DLL has: torch's largest imports some ten thousand names of a dozen libraries.
 const MOST_LIBRARIES: usize = 1024;
 const MOST_SYMBOLS: usize = 1 << 18;
-const MOST_NAME_BYTES: usize = 64 << 20;
+pub(super) const MOST_NAME_BYTES: usize = 64 << 20;
 /// Decorated names of C++ end at 4096.
-const LONGEST_NAME: usize = 8192;
+pub(super) const LONGEST_NAME: usize = 8192;
 
 /// A function or a variable of another DLL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]

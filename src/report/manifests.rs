@@ -20,6 +20,8 @@ pub enum ManifestView<'a> {
     Cuda,
     /// cuDNN.
     Cudnn,
+    /// DLLs.
+    Dlls,
     /// GPUs.
     Gpus,
     /// Indexes.
@@ -34,6 +36,7 @@ pub fn manifest_lines(manifests: &Manifests, view: ManifestView) -> Vec<String> 
         ManifestView::Release(release) => self::release(manifests, release),
         ManifestView::Cuda => cuda(manifests),
         ManifestView::Cudnn => cudnn(manifests),
+        ManifestView::Dlls => dlls(manifests),
         ManifestView::Gpus => gpus(manifests),
         ManifestView::Indexes => indexes(manifests),
     }
@@ -77,6 +80,7 @@ pub fn manifest_json(manifests: &Manifests, view: ManifestView) -> Value {
             put("floors", json!(manifests.cudnn_floors()));
             put("sources", json!(manifests.sources(Subject::Cudnn)));
         }
+        ManifestView::Dlls => put("dlls", json!(manifests.dlls())),
         ManifestView::Gpus => {
             put("gpus", json!(manifests.gpus()));
             put("sources", json!(manifests.sources(Subject::Gpus)));
@@ -278,6 +282,27 @@ fn cudnn(manifests: &Manifests) -> Vec<String> {
     };
     let rows: Vec<Vec<String>> = manifests.cudnn_floors().iter().map(row).collect();
     table(&["cuDNN from", "CUDA", "lowest card", "highest card", "Linux driver", "Windows driver"], &rows)
+}
+
+fn dlls(manifests: &Manifests) -> Vec<String> {
+    let facts = manifests.dlls();
+    let row = |name: &str, what: String| vec![name.to_owned(), what];
+    let runtimes = facts.runtime.iter().map(|it| row(&it.name, format!("part of the C runtime, in `{}`", it.wheel)));
+    let floors = facts.floor.iter().map(|it| {
+        row(
+            &it.name,
+            format!(
+                "{} or newer for what linker {} or newer made, unless it imports {}",
+                it.need, it.linker, it.unless
+            ),
+        )
+    });
+    let lookups = facts.lookup.iter().map(|it| {
+        let how = if it.optional { "may look up" } else { "looks up" };
+        row(&it.by, format!("{how} {}", it.names.join(", ")))
+    });
+    let absent = facts.absent.iter().map(|it| row(&it.name, it.why.clone()));
+    table(&["DLL", "what is known"], &runtimes.chain(floors).chain(lookups).chain(absent).collect::<Vec<_>>())
 }
 
 fn gpus(manifests: &Manifests) -> Vec<String> {

@@ -30,6 +30,7 @@ build() {
             --message-format json-render-diagnostics "${selection[@]}"
     ) >"$target/build.json" || give_up "the build for Windows failed"
     python3 "$root/scripts/support/windows/executables.py" <"$target/build.json" >"$target/executables"
+    "$root/scripts/support/build-windows-stubs" "$target/stubs"
 }
 
 torch_wheels() {
@@ -87,6 +88,7 @@ test_one() {
 in_tree() {
     (
         cd "$root" && CARGO_MANIFEST_DIR=$(windows_path "$root") && INSTA_WORKSPACE_ROOT=$CARGO_MANIFEST_DIR
+        export WINDOWS_STUBS && WINDOWS_STUBS=$(windows_path "$target/stubs")
         export CARGO_MANIFEST_DIR INSTA_WORKSPACE_ROOT INSTA_UPDATE=no RUST_BACKTRACE=0
         "$@"
     )

@@ -97,6 +97,10 @@ impl<F: DllFiles> Process<'_, F> {
                 attempt.reports.push(report);
                 providers.push(found);
             }
+            // torch tries again without flags.
+            if regime == Regime::Flags && attempt.error_code == Some(MODULE_NOT_FOUND) {
+                break;
+            }
             // A forwarder may bring in more to map.
             let Some(of_next) = providers.get(bound).cloned() else { break };
             let problems = self.bind(first + bound, &of_next, folder, regime, &mut attempt.error_code);

@@ -12,6 +12,9 @@ pub trait DllFiles {
     /// The DLL at `path`; `None` when there is no file.
     fn image(&self, path: &Path) -> Option<Result<Rc<PeImage>, PeFault>>;
 
+    /// The path of a file as the file system spells it.
+    fn spelled(&self, path: &Path) -> PathBuf;
+
     /// What is in a folder, in any order; `None` when there is no such folder.
     fn list(&self, folder: &Path) -> Option<Vec<FolderEntry>>;
 
@@ -47,6 +50,8 @@ mod tests {
     fn paths_are_compared_without_regard_to_case() {
         let (lib, same) = (Path::new("/Venv Ä/Lib/./x.dll"), Path::new("/venv ä/lib/y/../X.DLL"));
         assert_eq!(identity(lib), identity(same));
+        assert_eq!(identity(Path::new(r"\\?\C:\X")), r"c:\x");
+        assert_eq!(identity(Path::new(r"\\?\UNC\host\share\x")), r"\\host\share\x");
         assert!(is_within(lib, Path::new("/VENV Ä/lib")) && !is_within(lib, Path::new("/venv")));
     }
 }

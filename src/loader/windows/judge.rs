@@ -47,6 +47,7 @@ fn shadowed<F: DllFiles>(process: &Process<F>, copies: &Copies<F>, module: &Modu
     }
     let (own, image) = copies.own(&module.name)?;
     let (have, own_version) = (module.image.file_version, image.file_version);
-    let same = have.is_some() && have == own_version;
+    // Not every DLL of cuDNN states its version.
+    let same = have == own_version && (have.is_some() || module.image == image);
     (!same).then(|| Problem::Shadowed { found: module.path.clone(), have, own: own.to_owned(), own_version })
 }

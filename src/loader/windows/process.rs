@@ -152,7 +152,7 @@ impl<'a, F: DllFiles> Process<'a, F> {
                     passed_over.get_or_insert(Problem::WrongMachine { path, machine: image.machine });
                 }
                 Some(Ok(_)) if self.modules.len() >= MOST_MODULES => return Found::Nowhere,
-                Some(Ok(image)) => return Found::Module(self.add(&path, image)),
+                Some(Ok(image)) => return Found::Module(self.add(&self.files.spelled(&path), image)),
                 Some(Err(fault)) => return Found::Unusable(Problem::Unloadable { path, fault }),
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::manifest::{DllFacts, matches_name};
-use crate::loader::load_report::{LibraryReport, LibrarySurroundings, LoadReport, Predicted};
+use crate::loader::load_report::{LibraryReport, LibrarySurroundings, LoadReport, Need, Predicted};
 use crate::loader::optional::Optional;
 use crate::loader::problem::{Problem, file_name, identity};
 
@@ -201,7 +201,10 @@ impl Record {
                 None => self.libraries.push(report),
                 Some(known) => {
                     known.opened |= report.opened;
-                    known.needs = report.needs;
+                    // A name may have meant another file then.
+                    let new: Vec<Need> = report.needs.into_iter().filter(|need| !known.needs.contains(need)).collect();
+                    known.needs.retain(|need| need.path.is_some() || !new.iter().any(|other| other.name == need.name));
+                    known.needs.extend(new);
                     report.problems.retain(|problem| !known.problems.contains(problem));
                     known.problems.append(&mut report.problems);
                 }

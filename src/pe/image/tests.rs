@@ -96,6 +96,31 @@ fn a_file_is_read_in_ranges() {
     assert_eq!(file_version_of(&path), Err(PeFault::NotPe));
 }
 
+#[test]
+fn names_that_lie_over_each_other_are_bounded() {
+    let mut bytes = library().exports(&[&"n".repeat(8000)]).build();
+    // A million names, all of them at the place of the long one, would be eight gigabytes.
+    let long = bytes.windows(8).position(|window| window == b"nnnnnnnn").unwrap();
+    let pointer = u32::try_from(long - HEADERS + 0x1000).unwrap().to_le_bytes();
+    let exports = HEADERS;
+    let end = u32::try_from(bytes.len() - HEADERS + 0x1000).unwrap();
+    let numbers = vec![0; 1 << 19];
+    bytes[exports + 24..exports + 28].copy_from_slice(&u32::MAX.to_le_bytes());
+    bytes[exports + 32..exports + 36].copy_from_slice(&(end + (1 << 19)).to_le_bytes());
+    bytes[exports + 36..exports + 40].copy_from_slice(&end.to_le_bytes());
+    bytes.extend(numbers);
+    bytes.extend(pointer.repeat(1 << 18));
+    let size = u32::try_from(bytes.len() - HEADERS).unwrap().to_le_bytes();
+    let section = 0x40 + 24 + 240;
+    bytes[section + 8..section + 12].copy_from_slice(&size);
+    bytes[section + 16..section + 20].copy_from_slice(&size);
+    let directory = 0x40 + 24 + 112 + 4;
+    bytes[directory..directory + 4].copy_from_slice(&size);
+    let exports = PeImage::read(bytes.as_slice()).unwrap().exports;
+    let names: usize = exports.iter().filter_map(|export| export.name).map(|name| name.len()).sum();
+    assert!(names > 1 << 20 && names <= 64 << 20, "{names}");
+}
+
 fn exercise(bytes: &[u8]) {
     let Ok(image) = PeImage::read(bytes) else { return };
     let _ = image.exports.iter().count();

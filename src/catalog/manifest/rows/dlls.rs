@@ -226,11 +226,13 @@ pub fn holds(releases: Option<&VersionSpecifiers>, torch: Option<&Version>) -> b
 
 /// Whether a DLL has a name, in which `*` stands for any text.
 pub fn matches_name(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((start, end)) => name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end),
-    }
+    let Some((start, end)) = pattern.split_once('*') else { return pattern.eq_ignore_ascii_case(name) };
+    let (Some(head), Some(tail)) =
+        (name.get(..start.len()), name.len().checked_sub(end.len()).and_then(|at| name.get(at..)))
+    else {
+        return false;
+    };
+    name.len() >= start.len() + end.len() && head.eq_ignore_ascii_case(start) && tail.eq_ignore_ascii_case(end)
 }
 
 #[cfg(test)]
@@ -242,5 +244,6 @@ mod tests {
         assert!(matches_name("msvcp140.dll", "MSVCP140.DLL") && !matches_name("msvcp140.dll", "msvcp140_1.dll"));
         assert!(matches_name("cudnn_*64_9.dll", "cudnn_graph64_9.dll"));
         assert!(!matches_name("cudnn_*64_9.dll", "cudnn64_9.dll") && !matches_name("a*a", "a"));
+        assert!(matches_name("*.dll", "é.DLL") && !matches_name("ab*", "é") && !matches_name("*ab", "é"));
     }
 }
