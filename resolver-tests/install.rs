@@ -8,8 +8,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use support::platform;
 use support::environments::{TestEnvironment, assert_same, host, locked, real_python, run, unpack, walk};
+use support::platform;
 use support::wheels::{BuiltWheel, WheelBuilder};
 use torchfix::install::{ApplyOptions, InstallError, LinkMode, apply, recover};
 use torchfix::venv::{Environment, VenvError};

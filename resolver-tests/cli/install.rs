@@ -105,11 +105,11 @@ fn facts_of_another_machine_are_planned_for_and_never_written() {
     if place.tag().starts_with("cp311-") {
         assert_eq!(plan.assert_status(0).json()["variant"], "cu126");
     }
-    fs_err::write(
-        place.folder().join("foreign.json"),
-        r#"{"schema":"torchfix.facts/1","os":"windows","arch":"x86_64","driver":null,"gpus":[],"python":{"version":"3.12.9"}}"#,
-    )
-    .unwrap();
+    let os = if cfg!(windows) { "linux" } else { "windows" };
+    let foreign = format!(
+        r#"{{"schema":"torchfix.facts/1","os":"{os}","arch":"x86_64","driver":null,"gpus":[],"python":{{"version":"3.12.9"}}}}"#
+    );
+    fs_err::write(place.folder().join("foreign.json"), foreign).unwrap();
     let refused = place.run(&["install", "--json", "--facts", "foreign.json"]);
     assert_eq!(refused.assert_status(2).json()["code"], "usage.foreign-facts");
     assert!(!place.venv().exists());

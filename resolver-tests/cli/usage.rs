@@ -61,7 +61,9 @@ fn settings_that_make_no_sense_are_named() {
 #[test]
 fn an_answer_that_is_lost_is_30() {
     let Some(place) = workplace() else { return };
-    let Ok(full) = fs_err::OpenOptions::new().write(true).open("/dev/full") else { return super::support::skipped("no /dev/full") };
+    let Ok(full) = fs_err::OpenOptions::new().write(true).open("/dev/full") else {
+        return super::support::skipped("no /dev/full");
+    };
     let ran = Ran::of(&place.command(&["version"]).stdout(full.into_file()).output().unwrap());
     assert!(ran.assert_status(30).stderr.contains("stdout"), "{ran:?}");
 }
