@@ -102,8 +102,11 @@ fn detect_tells_the_facts_in_the_contract_s_shape() {
     let facts = place.run(&["detect", "--json", "--driver", "572.83", "--gpu", "RTX 5090"]);
     let facts = facts.assert_status(0).json();
     let keys: Vec<&str> = facts.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected =
-        ["schema", "os", "os_version", "arch", "glibc", "wsl", "driver", "gpus", "python", "sources", "notes"];
+    let mut expected =
+        vec!["schema", "os", "os_version", "arch", "glibc", "wsl", "driver", "gpus", "python", "sources", "notes"];
+    if cfg!(windows) {
+        expected.push("windows");
+    }
     assert_eq!(keys, expected);
     assert_eq!(facts["driver"]["version"], "572.83");
     assert_eq!(facts["gpus"][0]["compute_capability"], "12.0");
