@@ -101,12 +101,15 @@ fn every_part_of_a_wheel_finds_its_place() {
     assert_eq!(environment.titles(), ["demo 1.0", "other 1.0"]);
     environment.assert_records_hold();
     assert_eq!(environment.run("demo", &["a", "b c"]).unwrap(), "1.0 a b c\n");
-    assert_eq!(environment.run("demo-script", &[]).unwrap(), "script 1.0\n");
-    // Windows starts no file by a line in it; there the script only lies where its programs are.
-    if cfg!(unix) {
+    let script = environment.scheme.scripts.join("demo-script");
+    if cfg!(windows) {
+        // Windows starts no file by a line in it: the scripts lie where programs are, as after pip, for Python to run.
+        assert_eq!(environment.run("python", &[script.to_str().unwrap()]).unwrap(), "script 1.0\n");
+        assert!(environment.scheme.scripts.join("demo-shell").is_file());
+    } else {
+        assert_eq!(environment.run("demo-script", &[]).unwrap(), "script 1.0\n");
         assert_eq!(environment.run("demo-shell", &[]).unwrap(), "shell\n");
     }
-    assert!(environment.scheme.scripts.join("demo-shell").is_file());
     let tree = environment.tree();
     assert_eq!(tree["share/demo/readme"], "read me");
     assert!(

@@ -13,6 +13,7 @@ const SIZE: usize = 12_000_000;
 pub(super) struct Faulty {
     pub place: Workplace,
     /// Where the wheel is served.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "of the disks"))]
     pub path: String,
 }
 
