@@ -111,7 +111,7 @@ impl Place {
         let wheel = wheels.find(|path| is_pip(&path.file_name().unwrap().to_string_lossy())).expect("pip's wheel");
         let mut command = Command::new(python_of(venv));
         command.arg(wheel.join("pip")).args(arguments).args(["--disable-pip-version-check", "--no-color"]);
-        Ran::of(&command.current_dir(self.folder()).output().unwrap())
+        Ran::of(&command.current_dir(self.folder()).env("PYTHONUTF8", "1").output().unwrap())
     }
 }
 

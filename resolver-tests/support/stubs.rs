@@ -56,6 +56,10 @@ pub fn can_compile(test: &str) -> bool {
 /// Whether there are stubs: compiled on the spot, for Windows beforehand by `scripts/support/build-windows-stubs`, whose
 /// folder `WINDOWS_STUBS` names. Says so aloud when a test is skipped for want of them.
 pub fn has_stubs(test: &str) -> bool {
+    if cfg!(all(target_os = "linux", target_feature = "crt-static")) {
+        super::skipped(&format!("{test} needs a torchfix that is not linked statically"));
+        return false;
+    }
     if cfg!(not(windows)) {
         return can_compile(test);
     }

@@ -213,12 +213,15 @@ impl Places {
         Ok(())
     }
 
-    /// Moves what is left of a folder to where it waits for its programs to end.
+    /// Removes what can be removed of a folder, and moves the rest to where it waits for its programs to end.
     fn put_aside(&self, folder: &Path, files: &dyn Files) -> io::Result<()> {
         for entry in fs_err::read_dir(folder)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
                 self.put_aside(&entry.path(), files)?;
+                continue;
+            }
+            if files.remove_file(&entry.path()).is_ok() {
                 continue;
             }
             files.create_folder(&self.in_use)?;

@@ -24,13 +24,6 @@ pub enum Unfit {
         /// What the build needs.
         need: GlibcVersion,
     },
-    /// It needs a library that no wheel brings and that this system has not.
-    LibraryMissing {
-        /// The library.
-        library: String,
-        /// Why no wheel brings it, and what can be done.
-        why: String,
-    },
     /// A GPU is there, and the build uses none.
     NoGpuSupport,
     /// No install page names the build; it is taken only by name.
@@ -79,6 +72,13 @@ pub enum Unfit {
         have: DriverVersion,
         /// The lowest that would do.
         need: Option<DriverVersion>,
+    },
+    /// It needs a library that no wheel brings and that this system has not.
+    LibraryMissing {
+        /// The library.
+        library: String,
+        /// Why no wheel brings it, and what can be done.
+        why: String,
     },
 }
 
@@ -222,11 +222,16 @@ impl<'a> Judge<'a> {
     ///
     /// `named` says that the user asked for the variant by name: what is not known is then no obstacle.
     pub fn judge(&self, version: &Version, variant: &Variant, named: bool) -> Result<Fit, Unfit> {
+        let fit = self.judge_hardware(version, variant, named)?;
+        self.libraries(version)?;
+        Ok(fit)
+    }
+
+    fn judge_hardware(&self, version: &Version, variant: &Variant, named: bool) -> Result<Fit, Unfit> {
         let known = self.manifests.build(version, &self.platform, variant);
         if let Some(build) = known {
             self.glibc(build)?;
         }
-        self.libraries(version)?;
         // A release that is not known is advertised where the newest known one of its variant is.
         let advertised = known.or_else(|| self.newest(variant)).is_none_or(|build| build.advertised);
         if !advertised && !named {

@@ -66,7 +66,7 @@ impl Objection {
             Objection::Unfit(unfit) => match unfit {
                 Unfit::NoKernelFor { .. } | Unfit::UnknownCode => 2,
                 Unfit::CudnnTooNew { .. } => 3,
-                Unfit::Glibc { .. } | Unfit::LibraryMissing { .. } => 5,
+                Unfit::Glibc { .. } => 5,
                 Unfit::DriverTooNew { .. } => 6,
                 Unfit::DriverTooOldForPtx { .. } => 7,
                 Unfit::DriverTooOld { .. } => 8,

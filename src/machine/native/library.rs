@@ -24,6 +24,9 @@ pub fn running_glibc() -> Option<String> {
     }
 }
 
+/// Whether this program can open libraries while it runs; one that is linked statically on Linux cannot.
+pub const OPENS_LIBRARIES: bool = !cfg!(all(target_os = "linux", target_feature = "crt-static"));
+
 /// Opens the first of these libraries that opens.
 pub(super) fn open(candidates: &[impl AsRef<Path>]) -> Option<Library> {
     candidates.iter().find_map(|path| open_one(path.as_ref()))

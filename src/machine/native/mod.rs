@@ -7,4 +7,4 @@ mod library;
 pub mod nvml;
 
 pub use holders::programs_using;
-pub use library::running_glibc;
+pub use library::{OPENS_LIBRARIES, running_glibc};

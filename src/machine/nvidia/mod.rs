@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use card::{Card, Report};
 use pci::{Display, Presence};
 
+use super::native::OPENS_LIBRARIES;
 use super::native::nvml::NvmlCode;
 use super::windows::registry::Registry;
 use super::{Driver, Gpu, HardwareTable, Machine, Source};
@@ -31,6 +32,17 @@ pub fn detect(
     visible: Option<&VisibleDevices>,
     machine: &mut Machine,
 ) {
+    detect_with(host, registry, table, visible, OPENS_LIBRARIES, machine);
+}
+
+fn detect_with(
+    host: &Host,
+    registry: &dyn Registry,
+    table: &dyn HardwareTable,
+    visible: Option<&VisibleDevices>,
+    opens_libraries: bool,
+    machine: &mut Machine,
+) {
     let os = machine.os;
     let listed = match os {
         Os::Linux => pci::displays(host),
@@ -39,7 +51,14 @@ pub fn detect(
     };
     let displays = listed.as_deref().unwrap_or_default();
     let mut found = Found::default();
-    found.ask_libraries(host, registry, visible, displays, os);
+    if opens_libraries {
+        found.ask_libraries(host, registry, visible, displays, os);
+    } else {
+        found.notes.push(
+            "this torchfix is linked statically and cannot open NVIDIA's libraries; what the kernel says is taken"
+                .to_owned(),
+        );
+    }
     match os {
         Os::Windows => found.take_registered(displays),
         _ => found.ask_kernel(host),
@@ -81,13 +100,6 @@ impl Found {
         displays: &[Display],
         os: Os,
     ) {
-        if cfg!(all(target_os = "linux", target_feature = "crt-static")) {
-            self.notes.push(
-                "this torchfix is linked statically and cannot open NVIDIA's libraries; what the kernel says is taken"
-                    .to_owned(),
-            );
-            return;
-        }
         match nvml::ask(&libraries::nvml(host, registry, os), &mut self.notes) {
             Ok(Some(report)) => self.take(report, Source::Nvml),
             Ok(None) => {}
@@ -229,7 +241,7 @@ impl Found {
                 "NVIDIA's driver is installed, but neither its nvml.dll nor its nvcuda.dll answers: install it anew"
                     .to_owned(),
             );
-        } else if self.driver.is_some() && !self.library_answered && !cfg!(target_feature = "crt-static") {
+        } else if self.driver.is_some() && !self.library_answered && OPENS_LIBRARIES {
             self.notes.push(
                 "the kernel has NVIDIA's driver, but its library libcuda does not answer here; in a container, start it \
                  with `--gpus all`"
@@ -300,6 +312,10 @@ impl Found {
     }
 }
 
+#[cfg(test)]
+#[cfg(unix)]
+#[path = "static_tests.rs"]
+mod static_tests;
 #[cfg(test)]
 #[path = "windows_tests.rs"]
 mod windows_tests;
