@@ -1,6 +1,8 @@
 //! The command line: the binary from outside.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "cli/disks.rs"]
+mod disks;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/faults.rs"]

@@ -3,15 +3,20 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::env::consts::EXE_SUFFIX;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use support::environments::{TestEnvironment, assert_same, host, locked, real_python, run, unpack, walk};
+use support::platform;
 use support::wheels::{BuiltWheel, WheelBuilder};
 use torchfix::install::{ApplyOptions, InstallError, LinkMode, apply, recover};
 use torchfix::venv::{Environment, VenvError};
 use torchfix::vocab::{Diagnostic as _, ExitStatus};
+
+/// A name that RECORD must quote; Windows takes none with quotation marks.
+const ODD: &str = if cfg!(windows) { "demo/data/odd, name.txt" } else { "demo/data/odd, \"name\".txt" };
 
 fn demo(version: &str) -> BuiltWheel {
     WheelBuilder::new("demo", version)
@@ -19,7 +24,7 @@ fn demo(version: &str) -> BuiltWheel {
             "demo/__init__.py",
             format!("import sys\nversion = '{version}'\ndef main():\n    print(version, *sys.argv[1:])\n"),
         )
-        .file("demo/data/odd, \"name\".txt", "odd")
+        .file(ODD, "odd")
         .file("shared/__init__.py", "")
         .file(&format!("shared/demo{version}.py"), "")
         .data("scripts", "demo-script", "#!python\nimport demo\nprint('script', demo.version)\n")
@@ -57,7 +62,7 @@ fn a_new_environment_is_as_python_makes_it() {
     expected.remove(".gitignore");
     // Names are compared, and that Python finds itself at home: which name links to which is a matter of taste.
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
-    for name in ["python", "python3"] {
+    for name in if cfg!(windows) { &["python"][..] } else { &["python", "python3"] } {
         let prefix = ours.run(name, &["-c", "import sys; print(sys.prefix)"]).unwrap();
         assert_eq!(prefix.trim(), ours.root().to_str().unwrap());
     }
@@ -96,15 +101,22 @@ fn every_part_of_a_wheel_finds_its_place() {
     assert_eq!(environment.titles(), ["demo 1.0", "other 1.0"]);
     environment.assert_records_hold();
     assert_eq!(environment.run("demo", &["a", "b c"]).unwrap(), "1.0 a b c\n");
-    assert_eq!(environment.run("demo-script", &[]).unwrap(), "script 1.0\n");
-    assert_eq!(environment.run("demo-shell", &[]).unwrap(), "shell\n");
+    let script = environment.scheme.scripts.join("demo-script");
+    if cfg!(windows) {
+        // Windows starts no file by a line in it: the scripts lie where programs are, as after pip, for Python to run.
+        assert_eq!(environment.run("python", &[script.to_str().unwrap()]).unwrap(), "script 1.0\n");
+        assert!(environment.scheme.scripts.join("demo-shell").is_file());
+    } else {
+        assert_eq!(environment.run("demo-script", &[]).unwrap(), "script 1.0\n");
+        assert_eq!(environment.run("demo-shell", &[]).unwrap(), "shell\n");
+    }
     let tree = environment.tree();
     assert_eq!(tree["share/demo/readme"], "read me");
-    assert!(
-        tree.keys().any(|path| path.starts_with("include/site/python3.") && path.ends_with("/demo/demo.h")),
-        "{tree:?}"
-    );
-    for module in ["demo_pure.py", "demo_plat.py", "demo/data/odd, \"name\".txt", "shared/other.py"] {
+    let is_header = |path: &String| {
+        path.to_ascii_lowercase().starts_with("include/site/python3.") && path.ends_with("/demo/demo.h")
+    };
+    assert!(tree.keys().any(is_header), "{tree:?}");
+    for module in ["demo_pure.py", "demo_plat.py", ODD, "shared/other.py"] {
         assert!(environment.site(module).is_file(), "{module}");
     }
     assert_eq!(fs_err::read_to_string(environment.site("demo-1.0.dist-info/INSTALLER")).unwrap(), "torchfix\n");
@@ -179,10 +191,7 @@ fn pip_and_uv_take_the_result_as_their_own() {
     environment.install(&[demo("1.0"), other()]).0.unwrap();
     let python = environment.scheme.python();
     let pip = |arguments: &[&str]| {
-        run(Command::new("python3")
-            .args(["-m", "pip", "--disable-pip-version-check", "--python"])
-            .arg(&python)
-            .args(arguments))
+        run(platform::pip().args(["--disable-pip-version-check", "--python"]).arg(&python).args(arguments))
     };
     if pip(&["--version"]).is_none() {
         println!("skipped: no pip here");
@@ -213,8 +222,8 @@ fn hostile_wheels_are_refused_and_change_nothing() {
     let Some(environment) = TestEnvironment::new() else { return };
     let builder = || WheelBuilder::new("evil", "1.0");
     let hostile = [
-        builder().data("scripts", "python3", "#!/bin/sh\n").build(),
-        builder().data("data", "bin/PYTHON", "x").build(),
+        builder().data("scripts", &format!("python3{EXE_SUFFIX}"), "#!/bin/sh\n").build(),
+        builder().data("data", &format!("{}/PYTHON{EXE_SUFFIX}", platform::scripts()), "x").build(),
         builder().data("data", "pyvenv.cfg", "home = /evil\n").build(),
         builder().data("data", ".torchfix/transaction/journal", "{}").build(),
         builder().data("etc", "passwd", "x").build(),
@@ -242,10 +251,13 @@ fn a_hostile_record_removes_nothing_that_is_not_its_own() {
     fs_err::os::unix::fs::symlink(&outside, environment.site("way_out")).unwrap();
     fs_err::write(environment.site("mine.txt"), "mine").unwrap();
     let record = environment.site("demo-1.0.dist-info/RECORD");
+    let depth = environment.scheme.purelib.strip_prefix(environment.root()).unwrap().components().count();
+    let up = "../".repeat(depth);
     let listed = format!(
-        "{}../../../../precious/file,,\n{},,\nway_out/file,,\n../../../pyvenv.cfg,,\n../../../bin/python,,\nshared/other.py,,\nshared,,\n..,,\n../..,,\n../../../..,,\n",
+        "{}{up}../precious/file,,\n{},,\nway_out/file,,\n{up}pyvenv.cfg,,\n{up}{}/python{EXE_SUFFIX},,\nshared/other.py,,\nshared,,\n..,,\n../..,,\n{up}..,,\n",
         fs_err::read_to_string(&record).unwrap(),
         outside.join("file").display(),
+        platform::scripts(),
     );
     fs_err::write(&record, listed).unwrap();
     let (applied, warnings) = environment.install(&[other()]);

@@ -1,26 +1,25 @@
-//! Servers, wheels and disks that misbehave: an error that says so with the right status, or a recovery, and never
+//! Servers and wheels that misbehave: an error that says so with the right status, or a recovery, and never
 //! something half-installed.
-
-use std::path::Path;
-use std::process::Command;
 
 use super::support::pages::{Listed, Style};
 use super::support::server::{Fault, Resource, Site, Times};
 use super::support::site::{Layout, Ran, Workplace, dependency, file_path, python_tag, torch, tree};
-use super::support::skipped;
 use super::support::wheels::BuiltWheel;
 
 /// Large enough to come in several ranges.
 const SIZE: usize = 12_000_000;
 
-struct Faulty {
-    place: Workplace,
-    path: String,
+/// A workplace with a large wheel.
+pub(super) struct Faulty {
+    pub place: Workplace,
+    /// Where the wheel is served.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "of the disks"))]
+    pub path: String,
 }
 
 impl Faulty {
     /// torch and what it needs; `fault` strikes torch's wheel.
-    fn new(fault: Option<(Fault, Times)>) -> Option<Self> {
+    pub fn new(fault: Option<(Fault, Times)>) -> Option<Self> {
         let wheel = torch("2.9.1+cpu", &python_tag()?, SIZE);
         let path = file_path("/whl/cpu", &wheel);
         let layout = Layout::default().torch("cpu", vec![wheel]).simple(vec![dependency()]);
@@ -31,7 +30,8 @@ impl Faulty {
         Some(Self { place: Workplace::new(site)?, path })
     }
 
-    fn install(&self) -> Ran {
+    /// Installs torch.
+    pub fn install(&self) -> Ran {
         let mut command = self.place.command(&["install", "--check", "none", "--json"]);
         command.env("TORCHFIX_HTTP_TIMEOUT", "2");
         Ran::of(&command.output().unwrap())
@@ -60,11 +60,8 @@ impl Faulty {
 
     #[track_caller]
     fn is_installed(&self) {
-        let answer = Command::new(self.place.venv().join("bin/python"))
-            .args(["-c", "import torch, pathlib; print((pathlib.Path(torch.__file__).parent / 'lib/libtorch_cpu.so').stat().st_size)"])
-            .output()
-            .unwrap();
-        assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), SIZE.to_string(), "{answer:?}");
+        let script = "import torch, pathlib; print((pathlib.Path(torch.__file__).parent / 'lib/libtorch_cpu.so').stat().st_size)";
+        assert_eq!(self.place.says("python", &["-c", script]), SIZE.to_string());
     }
 
     #[track_caller]
@@ -169,80 +166,6 @@ fn a_page_without_hashes_is_said_and_refused_where_hashes_are_required() {
     assert_eq!(refused.assert_status(24).json()["code"], "fetch.unhashed");
     let ran = place.run(&["install", "demo-dependency", "--check", "none"]);
     assert!(ran.assert_status(0).stderr.contains("no index states a hash of demo_dependency"), "{}", ran.stderr);
-}
-
-/// Mounts a small file system for a test; `None` where that is not allowed.
-struct Mount<'a>(&'a Path);
-
-impl<'a> Mount<'a> {
-    fn small(path: &'a Path, megabytes: usize) -> Option<Self> {
-        fs_err::create_dir_all(path).unwrap();
-        let options = format!("size={megabytes}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(path).output();
-        let mounted = mounted.is_ok_and(|output| output.status.success());
-        if !mounted {
-            skipped("a file system cannot be mounted here");
-        }
-        mounted.then_some(Self(path))
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).output();
-    }
-}
-
-#[test]
-fn a_full_cache_disk_is_30() {
-    let Some(faulty) = Faulty::new(None) else { return };
-    let cache = faulty.place.cache();
-    let Some(_mount) = Mount::small(&cache, 8) else { return };
-    let error = faulty.install().assert_status(30).json();
-    assert_eq!(error["code"], "install.no-room");
-    let message = error["message"].as_str().unwrap();
-    assert!(
-        message.contains(cache.to_str().unwrap()) && message.contains("24 MB are needed, 8.4 MB are free"),
-        "{message}"
-    );
-    assert!(!faulty.place.venv().exists());
-    assert!(faulty.place.server.bytes_sent() < 1_000_000, "nothing was fetched");
-}
-
-#[test]
-fn a_full_environment_disk_is_30_and_leaves_it_as_it_was() {
-    let Some(faulty) = Faulty::new(None) else { return };
-    let small = faulty.place.folder().join("small");
-    let Some(_mount) = Mount::small(&small, 8) else { return };
-    let install = |arguments: &[&str]| {
-        faulty.place.run(&[&["install", "--venv", "small/env", "--check", "none", "--json"], arguments].concat())
-    };
-    install(&["demo-dependency"]).assert_status(0);
-    let before = tree(&small);
-    faulty.place.server.forget_requests();
-    let error = install(&["torch"]).assert_status(30).json();
-    assert_eq!(error["code"], "install.no-room");
-    assert!(error["message"].as_str().unwrap().contains("small/env"), "{error:#}");
-    assert!(faulty.place.server.bytes_sent() < 1_000_000, "nothing was fetched");
-    assert_eq!(before, tree(&small));
-}
-
-#[test]
-fn an_environment_that_may_not_be_written_is_said_before_anything_is_fetched() {
-    let Some(faulty) = Faulty::new(None) else { return };
-    let small = faulty.place.folder().join("small");
-    let Some(_mount) = Mount::small(&small, 100) else { return };
-    let install = |name: &str| faulty.place.run(&["install", name, "--venv", "small/env", "--check", "none", "--json"]);
-    install("demo-dependency").assert_status(0);
-    let remounted = Command::new("mount").args(["-o", "remount,ro"]).arg(&small).output().unwrap();
-    assert!(remounted.status.success(), "{remounted:?}");
-    faulty.place.server.forget_requests();
-    let before = tree(&small);
-    let ran = install("torch");
-    assert!(matches!(ran.status, 30 | 40), "{ran:#?}");
-    assert_eq!(tree(&small), before);
-    let requests = faulty.place.server.requests_of(&faulty.path);
-    assert!(requests.iter().all(|request| request.method == "HEAD"), "torch was not fetched: {requests:#?}");
 }
 
 #[test]

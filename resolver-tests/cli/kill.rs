@@ -1,7 +1,6 @@
-//! SIGKILL at random moments, and the same command again.
+//! Killed at random moments, and the same command again.
 //!
 //! How much is fetched again is held by the tests of downloads, and on real wheels by `scripts/kill-loop`.
-#![cfg(unix)]
 #![allow(clippy::cast_possible_truncation, reason = "half of a hash is as random")]
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -14,8 +13,11 @@ const SIZE: usize = 16_000_000;
 
 /// The environment without what differs from run to run: paths of the environment itself, and what Python compiles.
 fn environment(place: &Workplace) -> Vec<(String, u64, String)> {
-    let folder = place.folder().to_str().unwrap().to_owned();
-    let own = |path: &str| fs_err::read_to_string(place.venv().join(path)).is_ok_and(|text| text.contains(&folder));
+    let folder = place.folder().to_str().unwrap().as_bytes().to_vec();
+    let own = |path: &str| {
+        fs_err::read(place.venv().join(path))
+            .is_ok_and(|bytes| bytes.len() < 1 << 20 && bytes.windows(folder.len()).any(|part| part == folder))
+    };
     let mut files = tree(&place.venv());
     files.retain(|(path, ..)| !path.contains("__pycache__") && !path.starts_with(".torchfix"));
     for file in &mut files {

@@ -16,6 +16,7 @@ use torchfix::venv::{CreateOptions, Created, Environment, Scheme, create, list, 
 use torchfix::vocab::Sha256;
 use torchfix::wheel::{UnpackedFile, UnpackedWheel};
 
+use super::platform;
 use super::wheels::BuiltWheel;
 
 /// A virtual environment of the real Python of this machine, in a temporary folder that also holds unpacked wheels.
@@ -27,9 +28,10 @@ pub struct TestEnvironment {
 
 /// The process's surroundings without an active environment.
 pub fn host() -> Host {
-    let path = Host::of_process().unwrap().text_variable("PATH").unwrap_or_default().to_owned();
-    let home = Host::of_process().unwrap().text_variable("HOME").unwrap_or_default().to_owned();
-    Host::with(Path::new("/"), Path::new("/"), &[("PATH", &path), ("HOME", &home)])
+    let home = Host::of_process().unwrap().home().unwrap_or_default();
+    let variables = platform::variables(&home);
+    let variables: Vec<_> = variables.iter().filter_map(|(name, value)| Some((*name, value.to_str()?))).collect();
+    Host::with(Path::new("/"), &platform::root(), &variables)
 }
 
 /// The Python of this machine, or word that the test is skipped.
@@ -114,7 +116,7 @@ impl TestEnvironment {
 
     /// Runs a program of the environment.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Option<String> {
-        run(Command::new(self.scheme.scripts.join(program)).args(arguments))
+        run(Command::new(platform::program_in(&self.scheme.scripts, program)).args(arguments))
     }
 
     /// Every file with its content or target, and every empty folder; bytecode and the locks of torchfix and uv aside.
@@ -203,7 +205,7 @@ pub fn run(command: &mut Command) -> Option<String> {
         .env_remove("PYTHONPYCACHEPREFIX")
         .output()
         .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = platform::text(&output.stdout);
     if !output.status.success() {
         println!("{command:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -212,7 +214,7 @@ pub fn run(command: &mut Command) -> Option<String> {
 
 /// Every file below `folder` with its content or target, and every empty folder; bytecode aside.
 pub fn walk(root: &Path, folder: &Path, tree: &mut BTreeMap<String, String>) {
-    let name = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+    let name = |path: &Path| platform::spelled(path.strip_prefix(root).unwrap());
     let mut entries: Vec<_> = fs_err::read_dir(folder).unwrap().map(Result::unwrap).collect();
     entries.retain(|entry| entry.file_name() != "__pycache__");
     if entries.is_empty() {

@@ -7,6 +7,7 @@ pub mod elf;
 pub mod environments;
 pub mod grid;
 pub mod pages;
+pub mod platform;
 pub mod replica;
 pub mod scenario;
 pub mod server;

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use torchfix::host::Host;
 use torchfix::vocab::Sha256;
 
 use super::pages::{Listed, Style};
+use super::platform;
 use super::server::{Server, Site};
 use super::wheels::{BuiltWheel, WheelBuilder};
 
@@ -122,12 +122,17 @@ impl Workplace {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_torchfix"));
         command.args(arguments).current_dir(self.folder()).env_clear();
-        let host = Host::of_process().unwrap();
-        command.env("PATH", host.variable("PATH").unwrap_or_default());
-        command.env("HOME", self.folder()).env("TORCHFIX_CACHE_DIR", self.cache());
+        command.envs(platform::variables(self.folder())).env("TORCHFIX_CACHE_DIR", self.cache());
         command.env("TORCHFIX_INDEX_URL", self.server.url("/simple").as_str());
         command.env("TORCHFIX_TORCH_INDEX", self.server.url("/whl").as_str());
         command
+    }
+
+    /// What a program of the environment prints.
+    pub fn says(&self, program: &str, arguments: &[&str]) -> String {
+        let output = Command::new(platform::program(&self.venv(), program)).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        platform::text(&output.stdout).trim().to_owned()
     }
 
     /// Runs it to its end.
@@ -176,9 +181,9 @@ impl Ran {
 pub fn python_tag() -> Option<String> {
     let script = "import sys, sysconfig; v = '%d%d' % sys.version_info[:2]; t = sysconfig.get_config_var('Py_GIL_DISABLED'); \
         print('cp%s-cp%s%s-%s' % (v, v, 't' if t else '', sysconfig.get_platform().replace('-', '_').replace('.', '_')))";
-    let output = Command::new("python3").args(["-I", "-c", script]).output();
+    let output = Command::new(platform::PYTHON).args(["-I", "-c", script]).output();
     let Some(output) = output.ok().filter(|output| output.status.success()) else {
-        super::skipped("no working `python3`");
+        super::skipped(&format!("no working `{}`", platform::PYTHON));
         return None;
     };
     Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -212,7 +217,7 @@ pub fn tree(root: &Path) -> Vec<(String, u64, String)> {
         for entry in entries {
             let path = entry.unwrap().path();
             let metadata = fs_err::symlink_metadata(&path).unwrap();
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            let name = platform::spelled(path.strip_prefix(root).unwrap());
             if metadata.is_dir() {
                 found.push((name, 0, "folder".to_owned()));
                 folders.push(path);

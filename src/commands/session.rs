@@ -114,6 +114,16 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(windows)]
+    fn the_cache_folder_of_windows() {
+        let folder = |variables: &[(&str, &str)]| {
+            default_cache_dir(&Host::with(Path::new(r"C:\"), Path::new(r"C:\here"), variables))
+        };
+        assert_eq!(folder(&[("LocalAppData", r"C:\local")]), Some(r"C:\local\torchfix\cache".into()));
+        assert_eq!(folder(&[]), None);
+    }
+
+    #[test]
     #[cfg(unix)]
     fn the_cache_folder_by_order_of_settings() {
         let dir =

@@ -1,7 +1,7 @@
 //! User names and passwords, each bound to the origin it was given for.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::host::Host;
@@ -29,10 +29,9 @@ pub(super) struct Credentials {
 
 impl Credentials {
     pub(super) fn of(host: &Host) -> Self {
-        let name = if cfg!(windows) { "_netrc" } else { ".netrc" };
         let netrc_path = match host.variable("NETRC") {
             Some(path) => Some(host.absolute(path.as_ref())),
-            None => host.home().map(|home| home.join(name)),
+            None => host.home().map(|home| netrc_in(&home, cfg!(windows))),
         };
         Self { netrc_path, netrc: OnceLock::new(), learned: Mutex::default(), warnings: Mutex::default() }
     }
@@ -92,6 +91,12 @@ impl Credentials {
             }
         }
     }
+}
+
+/// The netrc of a home directory; on Windows under either name, the first as pip takes them.
+fn netrc_in(home: &Path, windows: bool) -> PathBuf {
+    let (common, other) = (home.join(".netrc"), home.join("_netrc"));
+    if windows && !common.exists() { other } else { common }
 }
 
 /// A URL as messages show it: a user name or password in it becomes `****`.
@@ -183,5 +188,16 @@ mod tests {
         assert_eq!(warnings.len(), 1);
         assert!(!warnings[0].contains("hunter2"), "{warnings:?}");
         assert!(credentials.take_warnings().is_empty());
+    }
+
+    #[test]
+    fn on_windows_netrc_has_two_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |windows| netrc_in(folder.path(), windows).file_name().unwrap().to_owned();
+        assert_eq!((name(false), name(true)), (".netrc".into(), "_netrc".into()));
+        fs_err::write(folder.path().join("_netrc"), "").unwrap();
+        assert_eq!((name(false), name(true)), (".netrc".into(), "_netrc".into()));
+        fs_err::write(folder.path().join(".netrc"), "").unwrap();
+        assert_eq!((name(false), name(true)), (".netrc".into(), ".netrc".into()));
     }
 }

@@ -30,11 +30,14 @@ impl Proxies {
     /// Reads the variables, each in lower case first, as curl does.
     pub(super) fn of(host: &Host) -> Result<Self, HttpError> {
         let all = proxy(host, "all_proxy", "ALL_PROXY")?;
-        // A web server hands a request's `Proxy:` header to its children as HTTP_PROXY: not ours then.
-        let http_name = if host.variable("REQUEST_METHOD").is_some() { "http_proxy" } else { "HTTP_PROXY" };
+        // A web server hands a request's `Proxy:` header to its children as HTTP_PROXY: not ours then. Windows gives that
+        // for http_proxy too, so its spelling counts.
+        let is_request = host.variable("REQUEST_METHOD").is_some();
+        let is_ours = !is_request || host.variables().any(|(name, value)| name == "http_proxy" && !value.is_empty());
+        let http = if is_ours { proxy(host, "http_proxy", "HTTP_PROXY")? } else { None };
         let exceptions = host.text_variable("no_proxy").or_else(|| host.text_variable("NO_PROXY")).unwrap_or_default();
         Ok(Self {
-            http: proxy(host, "http_proxy", http_name)?.or_else(|| all.clone()),
+            http: http.or_else(|| all.clone()),
             https: proxy(host, "https_proxy", "HTTPS_PROXY")?.or(all),
             exceptions: exceptions.split([',', ' ']).filter_map(Exception::parse).collect(),
         })
@@ -130,6 +133,8 @@ mod tests {
         assert_eq!(route(&variables, "https://pypi.org/").as_deref(), Some("http://proxy.example:3128/"));
         assert_eq!(route(&variables, "http://pypi.org/").as_deref(), Some("http://other.example/"));
         assert_eq!(route(&[("HTTP_PROXY", "http://evil"), ("REQUEST_METHOD", "GET")], "http://pypi.org/"), None);
+        let ours = route(&[("http_proxy", "http://ours"), ("REQUEST_METHOD", "GET")], "http://pypi.org/");
+        assert_eq!(ours.as_deref(), Some("http://ours/"));
     }
 
     #[test]
@@ -148,9 +153,8 @@ mod tests {
     fn a_wrong_proxy_is_an_error_that_keeps_its_password() {
         let host = Host::with(Path::new("/"), Path::new("/"), &[("ALL_PROXY", "socks5://me:secret@p:1080")]);
         let message = Proxies::of(&host).unwrap_err().to_string();
-        assert!(
-            message.contains("ALL_PROXY") && message.contains("socks5") && !message.contains("secret"),
-            "{message}"
-        );
+        // Windows finds it under the first of the names that are asked for.
+        let name = if cfg!(windows) { "all_proxy" } else { "ALL_PROXY" };
+        assert!(message.contains(name) && message.contains("socks5") && !message.contains("secret"), "{message}");
     }
 }

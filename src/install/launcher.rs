@@ -170,8 +170,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tool.exe");
         fs_err::write(&path, launcher(LauncherKind::Console, "python.exe", SCRIPT)).unwrap();
-        let Ok(output) = std::process::Command::new("python3").arg(&path).args(["a b", ""]).output() else {
-            println!("skipped: no python3 here");
+        let python = if cfg!(windows) { "python" } else { "python3" };
+        let Ok(output) = std::process::Command::new(python).arg(&path).args(["a b", ""]).output() else {
+            println!("skipped: no {python} here");
             return;
         };
         assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));

@@ -251,10 +251,19 @@ impl<'a> Emptied<'a> {
         Ok(Some(entries.map(named).collect::<io::Result<_>>()?))
     }
 
+    /// Whether a folder, or one in it, is there from the beginning of the environment on.
     fn is_protected(&self, folder: &str) -> bool {
-        let path = self.scheme.root.join(folder);
-        let scheme = self.scheme;
-        [&scheme.purelib, &scheme.platlib, &scheme.scripts, &scheme.root].iter().any(|kept| kept.starts_with(&path))
+        let Scheme { root, purelib, platlib, scripts, flavour, .. } = self.scheme;
+        // On Windows it is made empty, and what wheels bring lies two folders below.
+        let headers = (*flavour == Flavour::Windows).then(|| root.join("Include"));
+        let path = flavour.folded(folder);
+        let is_within = |kept: &Path| {
+            kept.strip_prefix(root).is_ok_and(|kept| {
+                let kept = flavour.folded(&kept.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/"));
+                kept.strip_prefix(&path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        path.is_empty() || [purelib, platlib, scripts].into_iter().chain(&headers).any(|kept| is_within(kept))
     }
 }
 
@@ -321,6 +330,16 @@ mod tests {
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(removal.takes("Scripts/tool.exe") && removal.takes("Lib/Site-Packages/DATA/y"));
         assert!(!removal.takes("Scripts/other.exe"));
+    }
+
+    #[test]
+    fn the_folders_that_an_environment_is_made_with_stay_when_they_are_empty() {
+        let files = ["Include/site/python3.12/tool/tool.h", "Lib/site-packages/tool.py"];
+        let record = "../../Include/site/python3.12/tool/tool.h,,\ntool.py,,\n\
+            tool-1.dist-info/METADATA,,\ntool-1.dist-info/RECORD,,\n";
+        let (_folder, scheme) = environment(Flavour::Windows, &files, record);
+        let expected = ["Include/site", "Lib/site-packages/tool-1.dist-info", "Lib/site-packages/tool.py"];
+        assert_eq!(removed(&scheme).0, expected);
     }
 
     #[test]

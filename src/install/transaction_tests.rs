@@ -148,7 +148,7 @@ fn write(root: &Path, files: &[(&str, &str)]) {
 fn tree(root: &Path) -> BTreeMap<String, String> {
     fn walk(root: &Path, folder: &Path, tree: &mut BTreeMap<String, String>) {
         let entries: Vec<_> = fs_err::read_dir(folder).unwrap().map(Result::unwrap).collect();
-        let name = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        let name = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
         if entries.is_empty() {
             tree.insert(format!("{}/", name(folder)), String::new());
         }

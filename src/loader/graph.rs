@@ -308,12 +308,17 @@ mod tests {
         Files(images.into_iter().map(|(path, image)| (path.into(), Ok(Rc::new(image)))).collect())
     }
 
+    /// The words, in which Windows joins paths another way.
+    fn as_on_linux(problem: &Problem) -> String {
+        problem.to_string().replace('\\', "/")
+    }
+
     fn problems(files: &Files, search: &SearchPaths, open: &[&str]) -> Vec<String> {
         let mut process = Process::new(files, search, Some(62));
         for path in open {
             process.open(Path::new(path));
         }
-        process.into_reports().iter().flat_map(|report| &report.problems).map(ToString::to_string).collect()
+        process.into_reports().iter().flat_map(|report| &report.problems).map(as_on_linux).collect()
     }
 
     fn found(files: &Files, search: &SearchPaths, open: &[&str], name: &str) -> Option<PathBuf> {

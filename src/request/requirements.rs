@@ -238,8 +238,10 @@ pub(super) fn shown_without_credentials(text: &str) -> String {
 mod tests {
     use super::*;
 
+    const FOLDER: &str = if cfg!(windows) { "C:/folder" } else { "/folder" };
+
     fn parse(text: &str) -> Result<String, RequirementsError> {
-        parse_requirement(text, Path::new("/folder")).map(|requirement| requirement.to_string())
+        parse_requirement(text, Path::new(FOLDER)).map(|requirement| requirement.to_string())
     }
 
     #[test]
@@ -276,11 +278,11 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn extras_and_markers_stand_behind_a_wheel() {
+        let root = if cfg!(windows) { format!("/{FOLDER}") } else { FOLDER.to_owned() };
         assert_eq!(
             parse("./demo-1.0-py3-none-any.whl[a,b] ; python_version > '3'").unwrap(),
-            "demo[a,b] @ file:///folder/demo-1.0-py3-none-any.whl ; python_full_version >= '3.1'"
+            format!("demo[a,b] @ file://{root}/demo-1.0-py3-none-any.whl ; python_full_version >= '3.1'")
         );
         assert_eq!(
             parse("https://h/demo-1.0-py3-none-any.whl#sha256=00; os_name == 'nt'").unwrap(),
@@ -296,6 +298,9 @@ mod tests {
             "./demo",
             "../demo[x]",
             "demo/",
+            r".\demo",
+            r"..\demo[x]",
+            r"demo\src",
             "demo-1.0.tar.gz",
             "https://h/demo-1.0.zip",
             "git+https://github.com/a/b@main#egg=b",

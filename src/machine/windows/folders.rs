@@ -59,25 +59,23 @@ mod tests {
     fn the_registry_outranks_the_variables_and_a_relative_path_is_none() {
         let root = Path::new("/");
         // What is absolute here stands for `C:\Windows`.
-        let host = Host::with(root, root, &[("SystemRoot", "/planted"), ("ProgramFiles", "relative")]);
+        let (planted, real) = if cfg!(windows) { (r"C:\planted", r"C:\Windows") } else { ("/planted", "/Windows") };
+        let host = Host::with(root, root, &[("SystemRoot", planted), ("ProgramFiles", "relative")]);
         let mut registry = MadeUpRegistry::default();
-        assert_eq!(system_folder(&host, &registry).unwrap(), Path::new("/planted/System32"));
+        assert_eq!(system_folder(&host, &registry).unwrap(), Path::new(planted).join("System32"));
         assert_eq!(program_files(&host, &registry), None);
-        registry.add_text(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot", "/Windows");
-        assert_eq!(system_folder(&host, &registry).unwrap(), Path::new("/Windows/System32"));
+        registry.add_text(r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion", "SystemRoot", real);
+        assert_eq!(system_folder(&host, &registry).unwrap(), Path::new(real).join("System32"));
     }
 
     #[test]
     fn the_newest_driver_package_comes_first() {
         let root = tempfile::tempdir().unwrap();
         let repository = root.path().join("DriverStore/FileRepository");
-        let old = SystemTime::now() - Duration::from_hours(24);
-        for (name, modified) in
-            [("nv_dispi.inf_amd64_b", old), ("nv_dispi.inf_amd64_a", SystemTime::now()), ("iigd_dch.inf_amd64_c", old)]
-        {
-            let folder = repository.join(name);
-            fs_err::create_dir_all(&folder).unwrap();
-            fs_err::File::open(&folder).unwrap().file().set_modified(modified).unwrap();
+        for name in ["iigd_dch.inf_amd64_c", "nv_dispi.inf_amd64_b", "nv_dispi.inf_amd64_a"] {
+            fs_err::create_dir_all(repository.join(name)).unwrap();
+            // Longer than any file system's clock ticks; Windows does not open a folder to set its time.
+            std::thread::sleep(Duration::from_millis(50));
         }
         let names: Vec<_> =
             driver_stores(root.path()).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
