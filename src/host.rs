@@ -119,9 +119,8 @@ pub fn without_verbatim_prefix(path: &str) -> Option<String> {
         (rest.to_owned(), below.strip_prefix('\\').filter(|_| is_drive)?)
     };
     // Without the prefix Windows cuts off dots and spaces, and takes some names for devices.
-    let is_plain = |component: &str| {
-        !component.ends_with(['.', ' ']) && !component.contains('/') && !is_windows_device(component)
-    };
+    let is_plain =
+        |component: &str| !component.ends_with(['.', ' ']) && !component.contains('/') && !is_windows_device(component);
     components.split('\\').all(is_plain).then_some(plain)
 }
 

@@ -41,7 +41,20 @@ impl Files for Disk {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        unless_missing(fs_err::remove_file(path))
+        unless_missing(fs_err::remove_file(path).or_else(|error| {
+            // Windows refuses to remove what is only marked so; elsewhere the folder's mode decides.
+            if !cfg!(windows) || error.kind() != io::ErrorKind::PermissionDenied {
+                return Err(error);
+            }
+            let mut permissions = fs_err::metadata(path)?.permissions();
+            if !permissions.readonly() {
+                return Err(error);
+            }
+            #[allow(clippy::permissions_set_readonly_false, reason = "an attribute on Windows, no mode")]
+            permissions.set_readonly(false);
+            fs_err::set_permissions(path, permissions)?;
+            fs_err::remove_file(path)
+        }))
     }
 
     fn remove_tree(&self, path: &Path) -> io::Result<()> {

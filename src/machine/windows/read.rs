@@ -38,12 +38,7 @@ pub fn arch(registry: &dyn Registry) -> Option<Arch> {
 }
 
 /// The facts, as far as registry and System32 tell them; of the latter, what there is of these `libraries`.
-pub fn facts(
-    registry: &dyn Registry,
-    system_folder: Option<&Path>,
-    arch: &Arch,
-    libraries: &[String],
-) -> WindowsFacts {
+pub fn facts(registry: &dyn Registry, system_folder: Option<&Path>, arch: &Arch, libraries: &[String]) -> WindowsFacts {
     let build = build(registry);
     let long_paths = long_paths(registry);
     let vc_runtime = vc_runtime(registry, arch);
