@@ -65,14 +65,18 @@ fn a_file_that_another_program_keeps_open_is_told_and_nothing_is_changed() {
     let Some(place) = Place::new(Wheels::Bundled) else { return };
     let _machine = machine();
     place.run(&CPU).assert_status(0);
-    let torch = place.folder().join(".venv").join("Lib").join("site-packages").join("torch");
-    let before = fs_err::read(torch.join("version.py")).unwrap();
-    let held = fs_err::OpenOptions::new().read(true).share_mode(0).open(torch.join("version.py")).unwrap();
+    let venv = place.folder().join(".venv");
+    let version = venv.join("Lib").join("site-packages").join("torch").join("version.py");
+    let before = fs_err::read(&version).unwrap();
+    // Moved by itself; a folder with an open file in it, which Windows keeps from being moved, Wine moves.
+    let program = venv.join("Scripts").join("torchrun.exe");
+    let held = fs_err::OpenOptions::new().read(true).share_mode(0).open(&program).unwrap();
     let mut install = CUDA.to_vec();
     install.push("--json");
     let error = place.run(&install).assert_status(30).json();
     drop(held);
     assert_eq!(error["code"], "install.in-use", "{error:#}");
-    assert_eq!(fs_err::read(torch.join("version.py")).unwrap(), before);
+    assert_eq!(fs_err::read(&version).unwrap(), before);
+    assert!(program.is_file());
     place.run(&CUDA).assert_status(0);
 }
