@@ -146,6 +146,7 @@ fn names_that_trouble_windows() {
     assert_eq!(trouble(&["a/x.py", "a/X.py"]), Some("zip.case-clash"));
     assert_eq!(trouble(&["a/x.py", "A/y.py"]), Some("zip.case-clash"));
     assert_eq!(trouble(&["a/aux.py"]), Some("zip.bad-name"));
+    assert_eq!(trouble(&["a/what?.py"]), Some("zip.bad-name"));
 }
 
 #[test]

@@ -218,7 +218,9 @@ pub(super) fn is_reserved(path: &str, scripts: &str) -> bool {
     let Some(name) = path.strip_prefix(&scripts.to_lowercase()).and_then(|name| name.strip_prefix('/')) else {
         return false;
     };
-    let name = name.strip_suffix(".exe").unwrap_or(name);
+    // Windows runs each of these where `python` is typed, and the others before an `.exe`.
+    let ends = [".exe", ".com", ".bat", ".cmd"];
+    let name = ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     let Some(version) = name.strip_prefix("python") else { return false };
     version
         .strip_prefix('w')

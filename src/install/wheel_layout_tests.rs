@@ -19,6 +19,8 @@ fn the_interpreter_is_not_replaced_and_names_like_it_are_free() {
         "bin/PYTHON3.12",
         "bin/python3.13t",
         "bin/pythonw.exe",
+        "bin/python.bat",
+        "bin/Python3.com",
         "PyVenv.cfg",
         ".torchfix/lock",
     ] {

@@ -94,6 +94,10 @@ impl CentralDirectory {
             if name::is_reserved_on_windows(&entry.path) {
                 return Some(ZipError::BadName { name: entry.path.clone(), reason: "Windows takes it for a device" });
             }
+            if entry.path.contains(['<', '>', '"', '|', '?', '*']) {
+                let reason = "it has a character that no name on Windows has";
+                return Some(ZipError::BadName { name: entry.path.clone(), reason });
+            }
             let parents = entry.path.match_indices('/').map(|(at, _)| &entry.path[..at]);
             for path in parents.filter(|parent| folders.insert(*parent)).chain([entry.path.as_str()]) {
                 if let Some(first) = folded.insert(path.to_lowercase(), path)
