@@ -5,7 +5,7 @@
 use torchfix::catalog::index::read_page;
 use torchfix::catalog::{Index, IndexKind, Page};
 use torchfix::machine::Machine;
-use torchfix::pe::PeImage;
+use torchfix::pe::{Export, MOST_NAME_BYTES, PeImage, Symbol};
 use torchfix::vocab::{CoreMetadata, RecordRows, WheelName};
 
 /// What takes any bytes.
@@ -93,7 +93,9 @@ pub fn facts(bytes: &[u8]) {
 /// A DLL. Its names may lie over each other, so that there are more of them than of bytes, within limits.
 pub fn pe(bytes: &[u8]) {
     let Ok(image) = PeImage::read(bytes) else { return };
-    let libraries = image.imports.iter().chain(&image.delayed);
-    assert!(libraries.map(|library| library.symbols.len()).sum::<usize>() <= 1 << 18);
-    assert!(image.exports.iter().map(|export| export.name.map_or(0, |name| name.len())).sum::<usize>() <= 256 << 20);
+    let symbols = || image.imports.iter().chain(&image.delayed).flat_map(|library| &library.symbols);
+    assert!(symbols().count() <= 1 << 18);
+    let length = |symbol: &Symbol| if let Symbol::Name(name) = symbol { name.len() } else { 0 };
+    assert!(symbols().map(length).sum::<usize>() <= MOST_NAME_BYTES);
+    assert!(image.exports.iter().map(|export: Export| export.name_bytes()).sum::<usize>() <= MOST_NAME_BYTES);
 }

@@ -134,7 +134,7 @@ impl Problem {
     /// The file name of the library that is at fault, in lower case.
     pub fn culprit(&self) -> String {
         match self {
-            Self::Missing { name, .. } | Self::LookupMissing { name, .. } => name.to_ascii_lowercase(),
+            Self::Missing { name, .. } | Self::LookupMissing { name, .. } => folded(name),
             Self::Faulty { path, .. } | Self::Unloadable { path, .. } | Self::WrongMachine { path, .. } => {
                 file_name(path)
             }
@@ -163,7 +163,7 @@ pub(super) fn identity(path: &Path) -> String {
             part => plain.push(part),
         }
     }
-    let text = plain.to_string_lossy().to_lowercase();
+    let text = folded(&plain.to_string_lossy());
     match (text.strip_prefix(r"\\?\unc\"), text.strip_prefix(r"\\?\")) {
         (Some(share), _) => format!(r"\\{share}"),
         (None, Some(local)) => local.to_owned(),
@@ -173,7 +173,21 @@ pub(super) fn identity(path: &Path) -> String {
 
 /// The name of a file, in lower case.
 pub(super) fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
+    folded(&path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// A name or path such that two by which Windows finds the same file are equal, in lower case: character by character,
+/// each to one, as its file systems do it.
+pub(super) fn folded(text: &str) -> String {
+    fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+        all.next().filter(|_| all.next().is_none())
+    }
+    let fold = |character: char| {
+        let upper = only(character.to_uppercase()).unwrap_or(character);
+        // `ẞ` becomes `ß`, which has no capital: they stay two.
+        only(upper.to_lowercase()).filter(|lower| only(lower.to_uppercase()) == Some(upper)).unwrap_or(upper)
+    };
+    text.chars().map(fold).collect()
 }
 
 fn more(others: usize) -> String {
@@ -187,4 +201,23 @@ fn version(version: Option<FileVersion>) -> String {
 fn list(files: &[VersionedFile]) -> String {
     let files: Vec<String> = files.iter().map(|file| format!("`{}` {}", file.path.display(), file.version)).collect();
     files.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venv::Flavour;
+
+    #[test]
+    fn names_are_folded_as_those_of_installed_files_are() {
+        assert_eq!(folded(r"C:\Ä\É.DLL"), r"c:\ä\é.dll");
+        let characters: Vec<String> = "aAäÄßẞσςΣıİiIKkſsé".chars().map(String::from).collect();
+        for one in &characters {
+            assert_eq!(folded(&folded(one)), folded(one), "{one}");
+            for other in &characters {
+                let same = Flavour::Windows.folded(one) == Flavour::Windows.folded(other);
+                assert_eq!(folded(one) == folded(other), same, "{one} {other}");
+            }
+        }
+    }
 }

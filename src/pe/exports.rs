@@ -30,6 +30,18 @@ pub struct Export {
     pub target: Target,
 }
 
+impl Export {
+    /// The bytes of all names in it.
+    pub fn name_bytes(&self) -> usize {
+        let forwarded = match &self.target {
+            Target::Forwarded { library, symbol: Symbol::Name(symbol) } => library.len() + symbol.len(),
+            Target::Forwarded { library, symbol: Symbol::Ordinal(_) } => library.len(),
+            Target::Here => 0,
+        };
+        self.name.as_ref().map_or(0, String::len) + forwarded
+    }
+}
+
 /// What an export is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -58,6 +70,11 @@ impl Exports {
         self.target(index)
     }
 
+    /// The memory that they take, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The number of named exports, as the header states it.
     pub fn named(&self) -> usize {
         self.name_count() as usize
@@ -70,22 +87,30 @@ impl Exports {
         let mut exports = Vec::new();
         // Names may lie over each other, and be many times what the file has.
         let mut name_bytes = 0;
+        let mut has_room = |export: &Export| {
+            name_bytes += export.name_bytes();
+            name_bytes <= MOST_NAME_BYTES
+        };
         for place in 0..self.name_count() {
             let Some(index) = self.ordinal_at(place) else { break };
             let (Some(name), Some(target)) = (self.name_at(place), self.target(index)) else { continue };
-            name_bytes += name.len();
-            if name_bytes > MOST_NAME_BYTES {
-                break;
-            }
             if let Some(nameless) = nameless.get_mut(index as usize) {
                 *nameless = false;
             }
             let name = Some(String::from_utf8_lossy(name).into_owned());
-            exports.push(Export { name, ordinal: base.saturating_add(index), target });
+            let export = Export { name, ordinal: base.saturating_add(index), target };
+            if !has_room(&export) {
+                return exports.into_iter();
+            }
+            exports.push(export);
         }
         for index in (0..self.function_count()).filter(|index| nameless[*index as usize]) {
-            let target = self.target(index);
-            exports.extend(target.map(|target| Export { name: None, ordinal: base.saturating_add(index), target }));
+            let Some(target) = self.target(index) else { continue };
+            let export = Export { name: None, ordinal: base.saturating_add(index), target };
+            if !has_room(&export) {
+                break;
+            }
+            exports.push(export);
         }
         exports.into_iter()
     }

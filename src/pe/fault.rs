@@ -21,6 +21,12 @@ pub enum PeFault {
         /// Where.
         what: &'static str,
     },
+    /// It was not judged: those before it hold as much as is kept of all together.
+    #[error("was not looked into: DLLs with more than {most} bytes of names in all are no torch's")]
+    TooMuch {
+        /// How much is kept.
+        most: usize,
+    },
     /// The file cannot be read.
     #[error("cannot be read: {error}")]
     Unreadable {

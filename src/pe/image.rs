@@ -65,6 +65,12 @@ impl PeImage {
         })
     }
 
+    /// The memory that it takes, in bytes, about.
+    pub fn weight(&self) -> usize {
+        let libraries = self.imports.iter().chain(&self.delayed);
+        size_of::<Self>() + self.exports.weight() + libraries.map(ImportedLibrary::weight).sum::<usize>()
+    }
+
     /// What it imports of the DLL `name` when it is loaded.
     pub fn imported(&self, name: &str) -> Option<&ImportedLibrary> {
         self.imports.iter().find(|library| library.name.eq_ignore_ascii_case(name))

@@ -12,7 +12,8 @@ use super::ranges::Ranges;
 /// More than any DLL has: torch's largest imports some ten thousand names of a dozen libraries.
 const MOST_LIBRARIES: usize = 1024;
 const MOST_SYMBOLS: usize = 1 << 18;
-pub(super) const MOST_NAME_BYTES: usize = 64 << 20;
+/// The bytes of all names that are read out of one DLL, those that it imports and those that it exports.
+pub const MOST_NAME_BYTES: usize = 64 << 20;
 /// Decorated names of C++ end at 4096.
 pub(super) const LONGEST_NAME: usize = 8192;
 
@@ -45,6 +46,13 @@ pub struct ImportedLibrary {
 }
 
 impl ImportedLibrary {
+    /// The memory that it takes, in bytes, about.
+    pub(super) fn weight(&self) -> usize {
+        let name = |symbol: &Symbol| if let Symbol::Name(name) = symbol { name.len() } else { 0 };
+        let symbols = self.symbols.iter().map(|symbol| size_of::<Symbol>() + name(symbol));
+        size_of::<Self>() + self.name.len() + symbols.sum::<usize>()
+    }
+
     /// Whether a function of this name is imported.
     pub fn has(&self, name: &str) -> bool {
         self.symbols.iter().any(|symbol| matches!(symbol, Symbol::Name(known) if known == name))

@@ -4,6 +4,9 @@
 //! C runtime out of files, `loader` what DLLs import and export. A DLL of torch may be a gigabyte and may be damaged or
 //! hostile: only the ranges that are needed are read, and what a header says is held against what there is.
 
+#[cfg(test)]
+#[path = "../../resolver-tests/support/pe.rs"]
+pub(crate) mod builder;
 mod exports;
 mod fault;
 mod headers;
@@ -16,4 +19,4 @@ pub use exports::{Export, Exports, Target};
 pub use fault::PeFault;
 pub use headers::{LinkerVersion, PeMachine};
 pub use image::{PeImage, file_version_of};
-pub use imports::{ImportedLibrary, Symbol};
+pub use imports::{ImportedLibrary, MOST_NAME_BYTES, Symbol};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::catalog::manifest::{DllFacts, matches_name};
-use crate::loader::problem::{Problem, file_name, identity};
+use crate::loader::problem::{Problem, file_name, folded, identity};
 use crate::pe::PeImage;
 
 use super::files::DllFiles;
@@ -76,7 +76,7 @@ impl<'a, F: DllFiles> Process<'a, F> {
     /// The module that is loaded under this name, in which `*` stands for any text.
     pub fn loaded(&self, pattern: &str) -> Option<&Module> {
         let known = || self.by_name.iter().find(|(name, _)| matches_name(pattern, name)).map(|(_, index)| *index);
-        let index = self.by_name.get(&pattern.to_ascii_lowercase()).copied().or_else(known)?;
+        let index = self.by_name.get(&folded(pattern)).copied().or_else(known)?;
         self.modules.get(index)
     }
 
@@ -123,7 +123,11 @@ impl<'a, F: DllFiles> Process<'a, F> {
 
     /// What a plain name means; a DLL that was not loaded becomes a module.
     pub fn find(&mut self, name: &str, opened: Option<&Path>, regime: Regime) -> Found {
-        let mut lower = name.to_ascii_lowercase();
+        // A path, a stream or a host: a DLL must not choose what is opened.
+        if name.contains(['/', '\\', ':']) {
+            return Found::Nowhere;
+        }
+        let mut lower = folded(name);
         if !lower.contains('.') {
             lower.push_str(".dll");
         }
