@@ -6,6 +6,8 @@
     reason = "helpers of tests, made to read well where they are called"
 )]
 
+#[path = "windows_loader/additions.rs"]
+mod additions;
 #[path = "support/pe.rs"]
 mod pe;
 #[path = "windows_loader/runtime.rs"]
@@ -219,6 +221,24 @@ fn forwarders_are_followed() {
 }
 
 #[test]
+fn a_dll_does_not_choose_what_is_opened() {
+    for name in [r"\\host\share\x.dll", r"..\x.dll", "/evil/x.dll", "c10.dll:x.dll", "C:x.dll", r"api-ms-x\..\x.dll"] {
+        let mut world = World::cpu();
+        world.own("torch.dll", Dll::new().imports(name, &["x"]));
+        world.put(LIB, name, Dll::new().exports(&["x"]));
+        assert_eq!(world.predicted(), named(126, "torch.dll"), "{name}");
+        let missing = Problem::Missing { name: name.to_owned(), by: in_lib("torch.dll") };
+        assert!(world.problems().contains(&missing), "{name}: {:?}", world.problems());
+        // Nor does one that it forwards to.
+        let mut world = World::cpu();
+        let library = name.strip_suffix(".dll").unwrap();
+        world.own("c10.dll", Dll::new().forwards("c10_allocate", &format!("{library}.x")).exports(&["#7"]));
+        world.put(LIB, name, Dll::new().exports(&["x"]));
+        assert_eq!(world.predicted(), named(127, "shm.dll"), "{name}");
+    }
+}
+
+#[test]
 fn a_32_bit_dll_is_passed_over() {
     let mut world = World::cuda(Nvidia::InLib);
     let cudart = world.bytes(&format!("{LIB}/cudart64_12.dll"));
@@ -342,7 +362,16 @@ proptest! {
         for problem in report.problems() {
             prop_assert!(!report.chain(problem).is_empty(), "{problem}");
         }
-        for fix in world.fixes().fixes {
+        let before = world.problems();
+        let fixes = world.fixes().fixes;
+        let mut mended = world;
+        let aside: Vec<String> = fixes.iter().map(|fix| mended.apply(fix)).filter(|name| name.starts_with('-')).collect();
+        let after = mended.problems();
+        for problem in after.iter().filter(|problem| !before.contains(problem)) {
+            let Problem::Missing { name, .. } = problem else { continue };
+            prop_assert!(!aside.contains(&format!("-{name}")), "{problem}: {fixes:#?}");
+        }
+        for fix in fixes {
             match fix {
                 Fix::Aside { path, .. } => prop_assert!(path.starts_with(LIB)),
                 Fix::Complete { from, .. } => prop_assert!(from.starts_with(VENV)),

@@ -49,6 +49,7 @@ impl World {
                 variables: BTreeMap::new(),
                 added_folders: Vec::new(),
                 preloads: Vec::new(),
+                own: Vec::new(),
             },
             torch: TorchBuild {
                 folder: format!("{SITE}/torch").into(),
@@ -167,7 +168,7 @@ impl World {
         changed
     }
 
-    fn apply(&mut self, fix: &Fix) -> String {
+    pub fn apply(&mut self, fix: &Fix) -> String {
         match fix {
             Fix::Aside { path, .. } => {
                 assert!(path.starts_with(VENV));

@@ -3,14 +3,17 @@
 //! The folder of the DLL that is opened outranks all others, so whatever torch's `lib` folder holds is what torch gets:
 //! fixes put DLLs there, or take away what should not be there. Nothing outside of the environment is touched.
 
+mod aside;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::load_report::{LibraryCopy, LoadReport};
-use super::problem::{Problem, VersionedFile, file_name, is_same_path};
-use crate::catalog::manifest::DllFacts;
+use super::problem::{Problem, file_name, folded, is_same_path};
+use crate::catalog::manifest::{DllFacts, matches_name};
+use crate::pe::PeFault;
 use crate::vocab::FileVersion;
 
 /// What to do about a report, and what nothing helps against.
@@ -113,57 +116,6 @@ struct Decision<'a> {
 }
 
 impl Decision<'_> {
-    /// Puts a foreign DLL aside that causes a problem; whether that makes the problem go.
-    fn put_aside(&mut self, problem: &Problem) -> bool {
-        let at_fault = match problem {
-            Problem::Unloadable { path, .. } | Problem::WrongMachine { path, .. } => vec![path],
-            Problem::ExportMissing { provider, by, .. } => vec![provider, by],
-            // What can be brought to it is better brought.
-            Problem::Missing { name, by } | Problem::LookupMissing { name, by } if !self.can_bring(name) => vec![by],
-            Problem::LoadedTwice { first, second, .. } => vec![second, first],
-            Problem::MixedVersions { files, .. } => return self.put_strangers_aside(problem, files),
-            _ => return false,
-        };
-        let path = at_fault.into_iter().find(|path| self.may_go(path)).cloned();
-        path.is_some_and(|path| self.aside(problem, &path))
-    }
-
-    /// DLLs of another version than those that torch's wheel brought.
-    fn put_strangers_aside(&mut self, problem: &Problem, files: &[VersionedFile]) -> bool {
-        let (strangers, others): (Vec<_>, Vec<_>) = files.iter().partition(|file| self.may_go(&file.path));
-        let mut versions: BTreeSet<FileVersion> = others.iter().map(|file| file.version).collect();
-        let replacements = strangers.iter().filter_map(|file| self.copy(&file_name(&file.path))?.version);
-        versions.extend(replacements);
-        if strangers.is_empty() || versions.len() > 1 {
-            return false;
-        }
-        strangers.iter().all(|file| self.aside(problem, &file.path))
-    }
-
-    fn aside(&mut self, problem: &Problem, path: &Path) -> bool {
-        let why = format!("{problem}; `{}` came with no distribution and is put out of the way", path.display());
-        push(
-            &mut self.aside,
-            Fix::Aside { path: path.to_owned(), why },
-            |known| matches!(known, Fix::Aside { path: known, .. } if is_same_path(known, path)),
-        );
-        let name = file_name(path);
-        !self.is_needed(path) || self.complete(&name, problem).is_ok()
-    }
-
-    /// Whether there is a DLL of this name to be put into torch's `lib` folder.
-    fn can_bring(&self, name: &str) -> bool {
-        self.facts.runtime(name).is_some() || !self.matching(name).is_empty()
-    }
-
-    /// Whether a file came with no distribution and nothing is lost with it.
-    fn may_go(&self, path: &Path) -> bool {
-        let name = file_name(path);
-        self.is_foreign(path)
-            && self.facts.runtime(&name).is_none()
-            && (!self.is_needed(path) || self.copy(&name).is_some())
-    }
-
     fn decide(&mut self, problem: &Problem) -> Result<(), String> {
         match problem {
             Problem::Missing { name, .. } | Problem::LookupMissing { name, .. } => {
@@ -177,6 +129,9 @@ impl Decision<'_> {
             }
             Problem::RuntimeTooOld { provider, have, need, .. } => {
                 self.runtime(&file_name(provider), Some(provider), Some(*have), Some(*need), problem)
+            }
+            Problem::Unloadable { path, fault: PeFault::TooMuch { .. } } => {
+                Err(format!("`{}`, or what is loaded before it, is no DLL of torch or NVIDIA", path.display()))
             }
             Problem::Unloadable { path, .. }
             | Problem::WrongMachine { path, .. }
@@ -197,7 +152,12 @@ impl Decision<'_> {
                 if outside.is_empty() {
                     return Err("they must be restored from the wheel that they came with".to_owned());
                 }
-                outside.into_iter().try_for_each(|path| self.complete(&file_name(path), problem))
+                let before = (self.complete.clone(), self.explained.clone());
+                let done = outside.into_iter().try_for_each(|path| self.complete(&file_name(path), problem));
+                if done.is_err() {
+                    (self.complete, self.explained) = before;
+                }
+                done
             }
             Problem::LoadedTwice { second, .. } => {
                 Err(format!("what loads `{}` must be changed to use the other one", second.display()))
@@ -221,23 +181,25 @@ impl Decision<'_> {
         while let Some(next) = waiting.pop() {
             let Some(copy) = self.copy(&next).filter(|_| seen.insert(next.clone())) else { continue };
             waiting.extend(copy.needs.iter().cloned());
-            if copy.in_lib && !self.is_put_aside(&next) {
+            let is_again = !copy.in_lib_too && self.is_added(&self.lib.join(&next));
+            if copy.in_lib && !is_again && !self.is_put_aside(&next) {
                 self.must_agree(copy)?;
                 continue;
             }
-            links.push(copy.clone());
+            links.push((copy.clone(), is_again));
         }
-        if !links.iter().any(|copy| copy.name == first) {
+        if !links.iter().any(|(copy, _)| copy.name == first) {
             return Err(format!("`{}` is there, and another is found before it", self.lib.join(&first).display()));
         }
-        for copy in links {
+        for (copy, is_again) in links {
             let title = copy.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let (from, lib) = (copy.path.display(), self.lib.display());
             let is_first = copy.name == first;
+            let again = if is_again { ", over what is no longer the same" } else { "" };
             let why = if is_first {
-                format!("{problem}; `{from}` is linked into `{lib}`")
+                format!("{problem}; `{from}` is linked into `{lib}`{again}")
             } else {
-                format!("`{first}` is linked into `{lib}`, and `{from}` goes with it")
+                format!("`{first}` is linked into `{lib}`, and `{from}` goes with it{again}")
             };
             let is_same = |known: &Fix| matches!(known, Fix::Complete { from, .. } if *from == copy.path);
             // A problem of its own says more than that it goes with another.
@@ -291,7 +253,7 @@ impl Decision<'_> {
             return self.complete(&copy.name, problem);
         }
         let wheel = self.facts.runtime(name).map(|row| row.wheel.clone()).unwrap_or_default();
-        let name = name.to_ascii_lowercase();
+        let name = folded(name);
         let why = format!("{problem}; the one of the distribution `{wheel}` is put into `{}`", self.lib.display());
         push(
             &mut self.runtime,
@@ -302,36 +264,19 @@ impl Decision<'_> {
     }
 
     fn copy(&self, name: &str) -> Option<&LibraryCopy> {
-        self.report.surroundings.copies.iter().find(|copy| copy.name.eq_ignore_ascii_case(name))
+        let name = folded(name);
+        self.report.surroundings.copies.iter().find(|copy| copy.name == name)
     }
 
     /// The copies of a name in which `*` stands for any text.
     fn matching(&self, pattern: &str) -> Vec<&LibraryCopy> {
-        let matches = |copy: &&LibraryCopy| crate::catalog::manifest::matches_name(pattern, &copy.name);
+        let pattern = folded(pattern);
+        let matches = |copy: &&LibraryCopy| matches_name(&pattern, &copy.name);
         self.report.surroundings.copies.iter().filter(matches).collect()
-    }
-
-    fn is_put_aside(&self, name: &str) -> bool {
-        self.aside.iter().any(|fix| matches!(fix, Fix::Aside { path, .. } if file_name(path) == name))
-    }
-
-    fn is_foreign(&self, path: &Path) -> bool {
-        self.report.surroundings.foreign.iter().any(|foreign| is_same_path(foreign, path))
     }
 
     fn is_in_lib(&self, path: &Path) -> bool {
         path.parent().is_some_and(|folder| is_same_path(folder, &self.lib))
-    }
-
-    /// Whether a library that stays needs this one.
-    fn is_needed(&self, path: &Path) -> bool {
-        self.report.libraries.iter().any(|library| {
-            !self.is_foreign(&library.path)
-                && library.needs.iter().any(|need| {
-                    need.path.as_deref().is_some_and(|found| is_same_path(found, path))
-                        || need.path.is_none() && need.name.eq_ignore_ascii_case(&file_name(path))
-                })
-        })
     }
 }
 

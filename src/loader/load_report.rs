@@ -49,8 +49,10 @@ pub struct LibrarySurroundings {
     pub version: Option<Version>,
     /// The folder of the program, which outranks all but that of the DLL itself: where the base Python lies.
     pub application: Option<PathBuf>,
-    /// DLLs in torch's `lib` folder that no distribution brought.
+    /// DLLs in torch's `lib` folder that neither a distribution nor torchfix brought.
     pub foreign: Vec<PathBuf>,
+    /// DLLs in torch's `lib` folder that torchfix put there.
+    pub added: Vec<PathBuf>,
     /// DLLs elsewhere in the environment that problems are about, and what these need.
     pub copies: Vec<LibraryCopy>,
 }
@@ -70,6 +72,8 @@ pub struct LibraryCopy {
     pub in_lib: bool,
     /// The version of that one.
     pub lib_version: Option<FileVersion>,
+    /// Whether that one is this very DLL, as far as a loader sees.
+    pub in_lib_too: bool,
 }
 
 impl LoadReport {

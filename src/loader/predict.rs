@@ -36,6 +36,8 @@ pub struct StaticRequest<'a> {
     pub added_folders: &'a [PathBuf],
     /// Libraries that are opened before torch's, as torchfix's own `.pth` does; on Windows only.
     pub preloads: &'a [PathBuf],
+    /// Files that torchfix put into the environment, which no RECORD names; on Windows only.
+    pub own: &'a [PathBuf],
     /// What is known of DLLs.
     pub manifests: &'a Manifests,
 }
@@ -43,7 +45,7 @@ pub struct StaticRequest<'a> {
 impl<'a> StaticRequest<'a> {
     /// The check of an environment in which nothing but torch changes where libraries are found.
     pub fn new(python: &'a Path, site_packages: &'a [PathBuf], manifests: &'a Manifests) -> Self {
-        Self { python, site_packages, added_folders: &[], preloads: &[], manifests }
+        Self { python, site_packages, added_folders: &[], preloads: &[], own: &[], manifests }
     }
 }
 

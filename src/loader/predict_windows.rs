@@ -53,6 +53,7 @@ fn setting(request: &StaticRequest, host: &Host) -> Setting {
         path: variables.get("PATH").map(|path| std::env::split_paths(path).collect()).unwrap_or_default(),
         added_folders: request.added_folders.to_vec(),
         preloads: request.preloads.to_vec(),
+        own: request.own.to_vec(),
         prefix,
         base,
         windows,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::catalog::manifest::{DllFacts, matches_name};
 use crate::loader::load_report::LibraryCopy;
-use crate::loader::problem::file_name;
+use crate::loader::problem::{file_name, folded};
 use crate::pe::PeImage;
 
 use super::files::{DllFiles, below};
@@ -35,7 +35,7 @@ impl<'a, F: DllFiles> Copies<'a, F> {
 
     /// The environment's own DLL of a name, outside of torch's `lib` folder.
     pub fn own(&self, name: &str) -> Option<(&Path, Rc<PeImage>)> {
-        self.by_name.get(&name.to_ascii_lowercase())?.iter().find_map(|path| {
+        self.by_name.get(&folded(name))?.iter().find_map(|path| {
             let image = self.files.image(path)?.ok()?;
             (image.machine == self.setting.machine).then_some((path.as_path(), image))
         })
@@ -56,8 +56,10 @@ impl<'a, F: DllFiles> Copies<'a, F> {
             let in_lib = self.in_lib.contains(&name);
             let version = image.file_version;
             let lib_image = in_lib.then(|| self.files.image(&self.lib.join(&name))).flatten();
-            let lib_version = lib_image.and_then(|image| image.ok()?.file_version);
-            copies.push(LibraryCopy { path: path.to_owned(), version, needs, in_lib, lib_version, name });
+            let lib_image = lib_image.and_then(Result::ok);
+            let lib_version = lib_image.as_ref().and_then(|image| image.file_version);
+            let in_lib_too = lib_image.is_some_and(|lib| lib == image);
+            copies.push(LibraryCopy { path: path.to_owned(), version, needs, in_lib, lib_version, in_lib_too, name });
         }
         copies
     }
@@ -80,15 +82,22 @@ impl<'a, F: DllFiles> Copies<'a, F> {
     /// The names of copies that match one in which `*` stands for any text.
     fn named(&self, pattern: &str) -> Vec<String> {
         if !pattern.contains('*') {
-            let name = pattern.to_ascii_lowercase();
+            let name = folded(pattern);
             return if self.by_name.contains_key(&name) { vec![name] } else { Vec::new() };
         }
         self.by_name.keys().filter(|name| matches_name(pattern, name)).cloned().collect()
     }
 
-    /// The DLLs in torch's `lib` folder that no distribution brought.
+    /// The DLLs in torch's `lib` folder that no distribution brought, torchfix's own left out.
     pub fn foreign(&self, recorded: &BTreeSet<String>) -> Vec<PathBuf> {
-        dlls(self.files, &self.lib).into_iter().filter(|path| !recorded.contains(&file_name(path))).collect()
+        let recorded: BTreeSet<String> = recorded.iter().map(|name| folded(name)).collect();
+        let is_foreign = |path: &PathBuf| !recorded.contains(&file_name(path)) && !self.setting.added(path);
+        dlls(self.files, &self.lib).into_iter().filter(is_foreign).collect()
+    }
+
+    /// The DLLs in torch's `lib` folder that torchfix put there.
+    pub fn own_additions(&self) -> Vec<PathBuf> {
+        dlls(self.files, &self.lib).into_iter().filter(|path| self.setting.added(path)).collect()
     }
 }
 

@@ -43,6 +43,7 @@ pub fn predict(facts: &DllFacts, setting: &Setting, torch: &TorchBuild, files: &
         report.surroundings.copies = copies.about(culprits);
         let recorded = files.recorded(&torch.folder);
         report.surroundings.foreign = recorded.map(|names| copies.foreign(&names)).unwrap_or_default();
+        report.surroundings.added = copies.own_additions();
     }
     report
 }

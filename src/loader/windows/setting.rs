@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::loader::problem::is_same_path;
 use crate::pe::PeMachine;
 use crate::vocab::Version;
 
@@ -37,6 +38,8 @@ pub struct Setting {
     pub added_folders: Vec<PathBuf>,
     /// DLLs that are opened before torch's, as by a `.pth` file.
     pub preloads: Vec<PathBuf>,
+    /// Files that torchfix put into the environment.
+    pub own: Vec<PathBuf>,
 }
 
 /// The torch in the environment.
@@ -55,5 +58,10 @@ impl Setting {
     pub fn holds(&self, path: &std::path::Path) -> bool {
         let within = |folder: &PathBuf| super::files::is_within(path, folder);
         within(&self.prefix) || self.site_packages.iter().any(within)
+    }
+
+    /// Whether torchfix put this file into the environment.
+    pub(super) fn added(&self, path: &std::path::Path) -> bool {
+        self.own.iter().any(|own| is_same_path(own, path))
     }
 }
