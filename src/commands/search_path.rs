@@ -48,12 +48,14 @@ pub(super) fn model(
 ) -> Result<LoadReport, Error> {
     let scheme = &environment.scheme;
     let folders: Vec<PathBuf> = scheme.site_packages().into_iter().map(Path::to_owned).collect();
-    let Hook { folders: added, preloads } = Additions::read(&scheme.root)?.hook;
+    let Additions { files: own, hook: Hook { folders: added, preloads }, .. } = Additions::read(&scheme.root)?;
+    let own: Vec<PathBuf> = own.keys().map(|path| joined(&scheme.root, path)).collect();
     let in_site = |paths: Vec<String>| paths.iter().map(|path| joined(&scheme.purelib, path)).collect::<Vec<_>>();
     let (added_folders, preloads) = (in_site(added), in_site(preloads));
     let request = StaticRequest {
         added_folders: &added_folders,
         preloads: &preloads,
+        own: &own,
         ..StaticRequest::new(&environment.interpreter.executable, &folders, manifests)
     };
     Ok(loader::check_static(&request, machine, &session.host)?)
