@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+#[cfg(target_os = "linux")]
 use torchfix::vocab::{Diagnostic as _, ExitStatus};
 
 use super::setup::{Setup, assert_same_tree, large_wheel, tree_in};
