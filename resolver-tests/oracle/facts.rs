@@ -14,7 +14,8 @@ pub type Pair = (u64, u64);
 pub type Texts = BTreeMap<&'static str, String>;
 
 /// The files that the facts are read from.
-pub const FILES: [&str; 6] = ["torch.toml", "cuda.toml", "cubin.toml", "cudnn.toml", "gpus.toml", "indexes.toml"];
+pub const FILES: [&str; 7] =
+    ["torch.toml", "cuda.toml", "cubin.toml", "cudnn.toml", "gpus.toml", "indexes.toml", "dlls.toml"];
 
 /// What is known, as far as the rules ask for it.
 #[derive(Debug, Default)]
@@ -30,6 +31,8 @@ pub struct Facts {
     /// Parts that stand apart until the driver supports a CUDA.
     joined: Vec<(Pair, Pair)>,
     cudnn_floors: Vec<(Version, Pair)>,
+    /// Releases that need a DLL which no wheel brings; none of the machines has any.
+    pub unloadable_on_windows: Vec<Version>,
     pub cards: Vec<Card>,
 }
 
@@ -112,7 +115,14 @@ impl Facts {
         };
         let cubin = file("cubin.toml");
         let lines = toolkits.iter().map(|(line, ..)| (*line, lowest(*line))).collect();
+        let unobtainable = |row: &Table| row.get("unobtainable").and_then(Value::as_bool) == Some(true);
+        // Such rows are for one release each so far.
+        let only = |row: &Table| Version::read(text(row, "torch").unwrap().strip_prefix("==").unwrap());
         Self {
+            unloadable_on_windows: rows(&file("dlls.toml"), "absent")
+                .filter(|row| unobtainable(row))
+                .map(only)
+                .collect(),
             lines,
             releases: rows(&torch, "release").map(release).collect(),
             toolkits,

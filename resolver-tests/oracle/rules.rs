@@ -46,6 +46,9 @@ pub fn worth(
     {
         return Err("its glibc is newer");
     }
+    if platform.starts_with("windows") && facts.unloadable_on_windows.contains(&release.public()) {
+        return Err("no wheel brings a DLL that it needs");
+    }
     let worth = |code_for_all, native, cuda| Worth { release: release.public(), code_for_all, native, cuda };
     let Some(cuda) = row.and_then(|build| build.cuda).or_else(|| cuda_of_variant(variant)) else {
         return Ok(worth(true, true, (0, 0)));
