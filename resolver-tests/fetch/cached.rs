@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 #[cfg(target_os = "linux")]
 use torchfix::vocab::{Diagnostic as _, ExitStatus};
 
-use super::setup::{Setup, assert_same_tree, large_wheel, tree_in};
+#[cfg(target_os = "linux")]
+use super::setup::tree_in;
+use super::setup::{Setup, assert_same_tree, large_wheel};
 
 #[test]
 fn a_hit_asks_nobody_and_gives_the_same() {

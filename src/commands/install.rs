@@ -298,7 +298,11 @@ impl Run<'_> {
         } else {
             let count = view.steps.iter().filter(|step| step.action.brings_a_wheel()).count();
             let noun = if count == 1 { "distribution" } else { "distributions" };
-            output.answer(&format!("installed {count} {noun} into {}", environment.root.display()));
+            let root = environment.root.display();
+            output.answer(&match count {
+                0 => format!("looked at the libraries in {root}; nothing was installed"),
+                _ => format!("installed {count} {noun} into {root}"),
+            });
             outcome.answer(output);
         }
         match outcome {

@@ -129,10 +129,12 @@ mod tests {
     use super::*;
     use crate::machine::windows::registry::MadeUpRegistry;
 
+    #[cfg(target_os = "linux")]
     fn detected(host: &Host) -> Machine {
         detect(host, &MadeUpRegistry::default(), crate::catalog::Manifests::embedded())
     }
 
+    #[cfg(target_os = "linux")]
     fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
