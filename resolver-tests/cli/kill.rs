@@ -29,7 +29,7 @@ fn environment(place: &Workplace) -> Vec<(String, u64, String)> {
 }
 
 #[test]
-fn killed_at_twenty_random_moments_it_ends_right() {
+fn killed_at_random_moments_it_ends_right() {
     let Some(tag) = python_tag() else { return };
     let site =
         || Layout::default().torch("cpu", vec![torch("2.9.1+cpu", &tag, SIZE)]).simple(vec![dependency()]).site();
@@ -41,7 +41,9 @@ fn killed_at_twenty_random_moments_it_ends_right() {
 
     // The hasher's keys are random: the only randomness the standard library has.
     let random = RandomState::new();
-    for round in 0..20u32 {
+    // A start takes long under Wine, where these run for Windows.
+    let rounds = if cfg!(windows) { 8 } else { 20 };
+    for round in 0..rounds {
         let part = f64::from(random.hash_one(round) as u32) / f64::from(u32::MAX);
         let place = Workplace::new(site()).unwrap();
         let mut child = place.command(&["install", "--check", "none", "-q"]).spawn().unwrap();

@@ -220,7 +220,7 @@ fn what_is_wrong_is_told() {
     assert_eq!(output.status.code(), Some(1));
     assert!(error.starts_with(&format!("torchfix launcher: cannot run `{gone}`: ")), "{error}");
     assert!(error.contains("(error 3)") || error.contains("(error 2)"), "{error}");
-    let advice = format!("run `torchfix install --venv \"{}\"` again", venv.environment.root.display());
+    let advice = format!("delete `{}` and install into a new one", venv.environment.root.display());
     assert!(error.trim_end().ends_with(&advice), "{error}");
     let program = venv.program("cut.exe", "");
     let whole = fs_err::read(&program).unwrap();

@@ -76,6 +76,8 @@ impl Run<'_> {
     fn change(self, installed: &[InstalledState]) -> Result<ExitStatus, Error> {
         if let (Place::Existing(environment), false) = (&self.target.place, self.args.dry_run) {
             environment.probe_writable()?;
+            // What cannot be read is told before anything is fetched.
+            install::Additions::read(&environment.root)?;
         }
         let bars = Bars::new(self.session.output);
         let client = Arc::new(self.session.client()?);

@@ -20,7 +20,7 @@ use super::wheel_layout::is_reserved;
 use crate::host::is_in_use;
 use crate::progress::Reporter;
 use crate::venv::{OWN_FOLDER, Scheme};
-use crate::vocab::{is_below, slashed};
+use crate::vocab::{Sha256, is_below, slashed};
 
 const SCHEMA: &str = "torchfix.additions/1";
 /// A list of some hundred files takes a hundredth of this.
@@ -100,6 +100,10 @@ pub struct Additions {
 pub struct Added {
     /// The file of the environment that it is another name of.
     pub from: Option<String>,
+    /// Its size in bytes when it was added; another one lies there where it is not that any more.
+    pub size: u64,
+    /// The hash of what was copied; links are as large as gigabytes, and are not hashed.
+    pub sha256: Option<Sha256>,
     /// Why it was added.
     pub why: String,
 }
@@ -139,6 +143,21 @@ impl Additions {
             Some(path) => Err(unusable(format!("it names `{path}`"))),
             None => Ok(list),
         }
+    }
+
+    /// Whether what lies at `path` is what torchfix put there; the user may have put something else in its place.
+    fn still_holds(&self, root: &Path, path: &str) -> bool {
+        let Some(added) = self.files.get(path) else { return false };
+        let file = root.join(path);
+        let is_as_large = fs_err::symlink_metadata(&file).is_ok_and(|metadata| metadata.len() == added.size);
+        let same = |expected: Sha256| fs_err::read(&file).is_ok_and(|bytes| Sha256::of(&bytes) == expected);
+        is_as_large && added.sha256.is_none_or(same)
+    }
+
+    /// Forgets the files in whose place the user has put others.
+    pub(super) fn forget_replaced(&mut self, root: &Path) {
+        let replaced: Vec<String> = self.files.keys().filter(|path| !self.still_holds(root, path)).cloned().collect();
+        self.files.retain(|path, _| !replaced.contains(path));
     }
 
     /// What goes with a change: additions whose torch goes, and those that are other names of what goes.
@@ -227,7 +246,7 @@ impl Change<'_> {
     fn add(&mut self, path: &str, from: &AddedFrom, why: &str, mode: LinkMode) -> Result<bool, InstallError> {
         let root = &self.scheme.root;
         // What lies there and is not of our making is the user's, or a distribution's.
-        if fs_err::symlink_metadata(root.join(path)).is_ok() && !self.list.files.contains_key(path) {
+        if fs_err::symlink_metadata(root.join(path)).is_ok() && !self.list.still_holds(root, path) {
             self.put_aside(path)?;
         }
         let target = self.staging.join(path);
@@ -244,7 +263,7 @@ impl Change<'_> {
                 None
             }
         };
-        self.list_as_added(path, source, why);
+        self.list_as_added(path, source, why)?;
         Ok(true)
     }
 
@@ -256,22 +275,28 @@ impl Change<'_> {
             let path = slashed(&site.join(name));
             make_parent(&self.staging.join(&path))?;
             fs_err::write(self.staging.join(&path), text)?;
-            self.list_as_added(&path, None, why);
+            self.list_as_added(&path, None, why)?;
         }
         Ok(())
     }
 
-    fn list_as_added(&mut self, path: &str, from: Option<String>, why: &str) {
-        self.list.files.insert(path.to_owned(), Added { from, why: why.to_owned() });
+    fn list_as_added(&mut self, path: &str, from: Option<String>, why: &str) -> io::Result<()> {
+        let file = self.staging.join(path);
+        let size = fs_err::metadata(&file)?.len();
+        let sha256 = if from.is_none() { Some(Sha256::of(&fs_err::read(&file)?)) } else { None };
+        self.list.files.insert(path.to_owned(), Added { from, size, sha256, why: why.to_owned() });
         self.removal.add(path.to_owned());
         self.paths.push(path.to_owned());
+        Ok(())
     }
 
     /// Lets a file go; what torchfix did not add itself is kept.
     fn put_aside(&mut self, path: &str) -> Result<(), InstallError> {
         let root = &self.scheme.root;
         self.removal.add(path.to_owned());
-        if self.list.files.remove(path).is_some() {
+        let is_ours = self.list.still_holds(root, path);
+        self.list.files.remove(path);
+        if is_ours {
             return Ok(());
         }
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -424,6 +449,17 @@ mod tests {
         let ours = Amendment::Aside { path: stray.clone(), why: "it is in the way".to_owned() };
         assert_eq!(amended(&scheme, &[ours], LinkMode::Copy), Amended::Done);
         assert!(!root.join(&stray).exists() && !root.join(".torchfix/aside/2-stray.dll").exists());
+        // What the user puts where torchfix had put something is the user's.
+        let again = add(&stray, AddedFrom::Environment("Lib/site-packages/nvidia/cudnn/bin/x.dll".into()));
+        assert_eq!(amended(&scheme, std::slice::from_ref(&again), LinkMode::Copy), Amended::Done);
+        fs_err::write(root.join(&stray), "the user's").unwrap();
+        let mut known = Additions::read(root).unwrap();
+        known.forget_replaced(root);
+        assert!(!known.files.contains_key(&stray));
+        assert_eq!(amended(&scheme, &[again], LinkMode::Copy), Amended::Done);
+        assert_eq!(fs_err::read_to_string(root.join(".torchfix/aside/2-stray.dll")).unwrap(), "the user's");
+        let ours = Amendment::Aside { path: stray, why: "it is in the way".to_owned() };
+        assert_eq!(amended(&scheme, &[ours], LinkMode::Copy), Amended::Done);
         let list = Additions::read(root).unwrap();
         let files: Vec<_> = list.files.iter().map(|(path, added)| (path.as_str(), added.from.is_some())).collect();
         assert_eq!(files, [("Lib/site-packages/torch/lib/x.dll", true)]);
@@ -441,9 +477,9 @@ mod tests {
         let path = scheme.root.join(Additions::list_path());
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         for list in [
-            r#"{"schema":"torchfix.additions/1","files":{"../x":{"from":null,"why":""}}}"#,
-            r#"{"schema":"torchfix.additions/1","files":{"Scripts/python.exe":{"from":null,"why":""}}}"#,
-            r#"{"schema":"torchfix.additions/1","files":{"x":{"from":"/etc/x","why":""}}}"#,
+            r#"{"schema":"torchfix.additions/1","files":{"../x":{"from":null,"size":0,"sha256":null,"why":""}}}"#,
+            r#"{"schema":"torchfix.additions/1","files":{"Scripts/python.exe":{"from":null,"size":0,"sha256":null,"why":""}}}"#,
+            r#"{"schema":"torchfix.additions/1","files":{"x":{"from":"/etc/x","size":0,"sha256":null,"why":""}}}"#,
             r#"{"schema":"torchfix.additions/1","files":{},"hook":{"folders":["../x"],"preloads":[]}}"#,
             r#"{"schema":"torchfix.additions/9","files":{}}"#,
             "not json",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::additions::{Additions, unsettled_path, write_unsettled};
+use super::additions::{Additions, is_unsettled, unsettled_path, write_unsettled};
 use super::error::InstallError;
 use super::files::{Disk, Files};
 use super::in_use::spare_folders_in_use;
@@ -121,6 +121,9 @@ fn apply_on(
     let unsettled = unsettled_path();
     if options.unsettles {
         write_unsettled(transaction.staging())?;
+        if is_unsettled(&scheme.root) {
+            removal.add(unsettled.clone());
+        }
         paths.push(&unsettled);
     }
     paths.sort_unstable();
@@ -145,6 +148,7 @@ fn removal_with_additions(
 ) -> Result<(Removal, Option<Additions>), InstallError> {
     let first = removal(scheme, removed, staying, &[])?;
     let mut additions = Additions::read(&scheme.root)?;
+    additions.forget_replaced(&scheme.root);
     let torch_goes = !staying.iter().any(|distribution| distribution.name.as_ref() == "torch");
     let outdated = additions.outdated(&first, torch_goes);
     if outdated.is_empty() {

@@ -125,16 +125,15 @@ pub fn text(path: &Path) -> Option<String> {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::machine::windows::registry::MadeUpRegistry;
 
-    #[cfg(target_os = "linux")]
     fn detected(host: &Host) -> Machine {
         detect(host, &MadeUpRegistry::default(), crate::catalog::Manifests::embedded())
     }
 
-    #[cfg(target_os = "linux")]
     fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -147,7 +146,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn a_linux_machine_from_its_files() {
         let banner = "\0\0GNU C Library (Ubuntu GLIBC 2.35-0ubuntu3.8) stable release version 2.35.\nCopyright";
         let (_root, host) =
@@ -158,7 +156,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn nothing_there_is_nothing_known() {
         let (_root, host) = host(&[("lib64/libc.so.6", "not a library")]);
         let machine = detected(&host);
@@ -167,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[cfg(target_env = "gnu")]
     fn the_running_library_and_its_file_agree() {
         let host = Host::of_process().unwrap();
         let running = native::running_glibc().and_then(|version| version.parse().ok());

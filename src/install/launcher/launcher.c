@@ -120,9 +120,9 @@ static void cannot(const WCHAR *what, const Text *path, DWORD error, const Text 
         add(&environment, self->text);
         to_parent(&environment);
         to_parent(&environment);
-        add(&message, L"; the environment may have been moved or its Python removed: run `torchfix install --venv \"");
+        add(&message, L"; an environment works where it was made, with the Python it was made with: delete `");
         add(&message, environment.text);
-        add(&message, L"\"` again");
+        add(&message, L"` and install into a new one");
     }
     add(&message, L"\r\n");
     fail(&message);
