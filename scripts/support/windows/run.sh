@@ -60,11 +60,26 @@ start_server() {
 }
 
 # Python for one prints nothing unless stdout is a pipe. Of a program that takes too long the status is 124.
+# What it leaves behind, such as the child of a program that a test has killed, may hold its output open for ever: the
+# readers are waited for a moment only.
 run_program() {
     (
         enter_wine
-        set -o pipefail
-        timeout --kill-after=5 "${RIG_LIMIT:-600}" wine "$@" </dev/null 2> >(cat >&2) | cat
+        local status=0 out err reader readers=() tries
+        exec {out}> >(exec cat)
+        readers+=($!)
+        exec {err}> >(exec cat >&2)
+        readers+=($!)
+        timeout --kill-after=5 "${RIG_LIMIT:-600}" wine "$@" </dev/null 1>&"$out" 2>&"$err" || status=$?
+        exec {out}>&- {err}>&-
+        for reader in "${readers[@]}"; do
+            for ((tries = 0; tries < 20; tries++)); do
+                kill -0 "$reader" 2>/dev/null || break
+                sleep 0.1
+            done
+            kill "$reader" 2>/dev/null || true
+        done
+        exit "$status"
     )
 }
 

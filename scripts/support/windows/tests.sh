@@ -58,6 +58,8 @@ test_all() {
     while IFS=$'\t' read -r name executable; do
         test_one "$name" "$executable" || failed+=("$name")
     done <"$target/executables"
+    # With it goes what a test has left running.
+    (enter_wine && wineserver -k) || true
     if ((${#failed[@]})); then
         echo "Windows tests failed: ${failed[*]}"
         return 1
