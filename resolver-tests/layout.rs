@@ -37,7 +37,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The top-level modules that a file names after `crate::`, tests left out.
 fn used(text: &str) -> BTreeSet<String> {
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let code = text.split("\nmod tests {").next().unwrap();
     let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut names = BTreeSet::new();
     for part in code.split("crate::").skip(1) {

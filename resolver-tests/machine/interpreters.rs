@@ -5,25 +5,10 @@ use std::process::Command;
 
 use torchfix::host::Host;
 use torchfix::machine::{CompatibleTags, DetectOptions, Interpreter, Machine, PythonError, PythonRequest, detect};
-use torchfix::machine::{GpuModel, HardwareTable};
-use torchfix::vocab::{Arch, CudaVersion, Diagnostic as _, DriverVersion, ExitStatus, Os};
+use torchfix::vocab::{Arch, Diagnostic as _, ExitStatus};
 
 use crate::support::skipped;
 use crate::support::stubs::System;
-
-struct NoTable;
-
-impl HardwareTable for NoTable {
-    fn gpu_by_pci_id(&self, _: &str) -> Option<GpuModel> {
-        None
-    }
-    fn gpu_by_name(&self, _: &str) -> Option<GpuModel> {
-        None
-    }
-    fn cuda_of_driver(&self, _: &DriverVersion, _: Os) -> Option<CudaVersion> {
-        None
-    }
-}
 
 fn real_host() -> Host {
     Host::of_process().unwrap()
@@ -87,7 +72,7 @@ fn the_real_python_says_what_it_is() {
     assert!(python.paths.stdlib.join("os.py").is_file());
     assert!(python.base_executable.is_file());
     assert_eq!(python.markers().sys_platform(), "linux");
-    let machine = detect(&real_host(), &NoTable, &DetectOptions::default()).with_interpreter(&python);
+    let machine = detect(&real_host(), &(), &DetectOptions::default()).with_interpreter(&python);
     assert_eq!(machine.glibc, python.glibc);
     // What facts alone give must be what the interpreter itself says, or a plan from afar differs from one at hand.
     let ours = torchfix::machine::markers_of(&machine).unwrap();
@@ -115,7 +100,7 @@ fn our_tags_are_those_of_packaging() {
         skipped("our_tags_are_those_of_packaging needs packaging or pip");
         return;
     }
-    let machine = detect(&real_host(), &NoTable, &DetectOptions::default()).with_interpreter(&python);
+    let machine = detect(&real_host(), &(), &DetectOptions::default()).with_interpreter(&python);
     let own_any = format!("{}-none-any", python.abi.as_deref().unwrap().trim_end_matches(['t', 'd']));
     // Older releases of packaging leave that one out.
     let tags = CompatibleTags::of(&machine).unwrap();

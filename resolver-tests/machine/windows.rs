@@ -4,32 +4,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use torchfix::host::Host;
-use torchfix::machine::{DetectOptions, GpuModel, HardwareTable, Interpreter, Machine, PythonRequest, Source};
+use torchfix::machine::{DetectOptions, HardwareTable, Interpreter, Machine, PythonRequest, Source};
 use torchfix::machine::{detect, markers_of};
-use torchfix::vocab::{Arch, CudaVersion, DriverVersion, Os};
+use torchfix::vocab::{Arch, Os};
 
 use crate::support::skipped;
 
-/// Manifests that know no card and two libraries.
-struct NoTable;
+/// Manifests that know two libraries and no card.
+struct TwoLibraries;
 
-impl HardwareTable for NoTable {
-    fn gpu_by_pci_id(&self, _: &str) -> Option<GpuModel> {
-        None
-    }
-    fn gpu_by_name(&self, _: &str) -> Option<GpuModel> {
-        None
-    }
-    fn cuda_of_driver(&self, _: &DriverVersion, _: Os) -> Option<CudaVersion> {
-        None
-    }
+impl HardwareTable for TwoLibraries {
     fn system_libraries(&self) -> Vec<String> {
         ["msvcp140.dll", "libomp140.x86_64.dll"].map(str::to_owned).into()
     }
 }
 
 fn here() -> Machine {
-    detect(&Host::of_process().unwrap(), &NoTable, &DetectOptions::default())
+    detect(&Host::of_process().unwrap(), &TwoLibraries, &DetectOptions::default())
 }
 
 /// The Python of the rig, or else the machine's own; says so aloud when a test is skipped for want of one.

@@ -131,7 +131,7 @@ mod tests {
     use crate::machine::windows::registry::MadeUpRegistry;
 
     fn detected(host: &Host) -> Machine {
-        detect(host, &MadeUpRegistry::default(), crate::catalog::Manifests::embedded())
+        detect(host, &MadeUpRegistry::default(), &())
     }
 
     fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Host) {

@@ -3,24 +3,8 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
-use crate::machine::GpuModel;
 use crate::machine::windows::registry::MadeUpRegistry;
-use crate::vocab::{Arch, CudaVersion, DriverVersion};
-
-/// Manifests that know no card.
-struct NoTable;
-
-impl HardwareTable for NoTable {
-    fn gpu_by_pci_id(&self, _: &str) -> Option<GpuModel> {
-        None
-    }
-    fn gpu_by_name(&self, _: &str) -> Option<GpuModel> {
-        None
-    }
-    fn cuda_of_driver(&self, _: &DriverVersion, _: Os) -> Option<CudaVersion> {
-        None
-    }
-}
+use crate::vocab::Arch;
 
 const SMI: &str = "#!/bin/sh
 case $1 in
@@ -43,7 +27,7 @@ fn the_kernel_and_nvidia_smi_tell_what_no_library_can() {
     fs_err::set_permissions(smi, std::fs::Permissions::from_mode(0o755)).unwrap();
     let host = Host::with(root.path(), root.path(), &[]);
     let mut machine = Machine::bare(Os::Linux, Arch::X86_64);
-    detect_with(&host, &MadeUpRegistry::default(), &NoTable, None, false, &mut machine);
+    detect_with(&host, &MadeUpRegistry::default(), &(), None, false, &mut machine);
     assert_eq!(machine.driver.unwrap().version.unwrap().to_string(), "572.16");
     assert_eq!(machine.sources.driver, Some(Source::Proc));
     let gpus = machine.gpus.unwrap();

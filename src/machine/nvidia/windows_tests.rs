@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::machine::GpuModel;
 use crate::machine::windows::registry::MadeUpRegistry;
-use crate::vocab::{Arch, CudaVersion, DriverVersion};
+use crate::vocab::Arch;
 
 struct Table;
 
@@ -15,9 +15,6 @@ impl HardwareTable for Table {
     }
     fn gpu_by_name(&self, name: &str) -> Option<GpuModel> {
         name.contains("RTX 5070").then(|| model("GeForce RTX 5070", "12.0"))
-    }
-    fn cuda_of_driver(&self, _: &DriverVersion, _: Os) -> Option<CudaVersion> {
-        None
     }
 }
 
