@@ -48,12 +48,7 @@ pub enum RegistryValue {
 
 /// The registry of the running system; an empty one elsewhere, and while a laid-out tree stands for the system.
 pub fn of(host: &Host) -> Box<dyn Registry> {
-    #[cfg(windows)]
-    if is_real(host) {
-        return Box::new(system::SystemRegistry);
-    }
-    let _ = is_real(host);
-    Box::new(NoRegistry)
+    if is_real(host) { Box::new(system::SystemRegistry) } else { Box::new(NoRegistry) }
 }
 
 /// A registry with nothing in it.
@@ -67,6 +62,12 @@ impl Registry for NoRegistry {
     fn value(&self, _: &str, _: &str) -> Option<RegistryValue> {
         None
     }
+}
+
+/// Other systems have none.
+#[cfg(not(windows))]
+mod system {
+    pub(super) use super::NoRegistry as SystemRegistry;
 }
 
 #[cfg(windows)]
