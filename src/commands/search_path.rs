@@ -231,21 +231,10 @@ fn file_named(wheel: &UnpackedWheel, name: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venv::Flavour;
 
     #[test]
     fn without_links_python_looks_where_the_files_lie() {
-        let root = PathBuf::from("v");
-        let site = root.join("Lib").join("site-packages");
-        let scheme = Scheme {
-            root: root.clone(),
-            purelib: site.clone(),
-            platlib: site,
-            scripts: root.join("Scripts"),
-            headers: root.join("Include"),
-            data: root,
-            flavour: Flavour::Windows,
-        };
+        let scheme = Scheme::on_windows(Path::new("v"), "3.12");
         let link = |from: &str| Amendment::Add {
             path: "Lib/site-packages/torch/lib/x.dll".to_owned(),
             from: AddedFrom::Environment(from.to_owned()),

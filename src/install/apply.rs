@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::additions::{Additions, is_unsettled, unsettled_path, write_unsettled};
+use super::additions::Additions;
 use super::error::InstallError;
 use super::files::{Disk, Files};
 use super::in_use::spare_folders_in_use;
@@ -13,6 +13,7 @@ use super::moves::moves;
 use super::plan::{Plan, Step};
 use super::removal::{Removal, removal};
 use super::transaction::Transaction;
+use super::unsettled::{is_unsettled, unsettled_path, write_unsettled};
 use super::wheel_layout::{TargetFile, WheelLayout, lay_out};
 use crate::lock::LockedWheel;
 use crate::machine;

@@ -106,28 +106,12 @@ fn files_below(path: &Path, found: &mut Vec<PathBuf>) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::files::Disk;
     use super::*;
 
     /// The real disk, on which some files count as loaded.
     struct Loaded(&'static str);
 
     impl Files for Loaded {
-        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-            Disk.rename(from, to)
-        }
-        fn create_folder(&self, path: &Path) -> io::Result<()> {
-            Disk.create_folder(path)
-        }
-        fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-            Disk.write_durably(path, bytes)
-        }
-        fn remove_file(&self, path: &Path) -> io::Result<()> {
-            Disk.remove_file(path)
-        }
-        fn remove_tree(&self, path: &Path) -> io::Result<()> {
-            Disk.remove_tree(path)
-        }
         fn is_loaded(&self, path: &Path) -> bool {
             path.ends_with(self.0)
         }

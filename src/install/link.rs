@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use super::InstallError;
 use super::wheel_layout::Content;
+use crate::host::is_in_use;
 
 /// How files come from the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -200,6 +201,28 @@ impl Linker {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+/// Gives `source` a second name; `false` where the file system has no links and copies are not asked for.
+pub fn give_second_name(source: &Path, target: &Path, mode: LinkMode) -> io::Result<bool> {
+    if mode == LinkMode::Copy {
+        fs_err::copy(source, target)?;
+        return Ok(true);
+    }
+    if mode != LinkMode::Hardlink && reflink_copy::reflink(source, target).is_ok() {
+        return Ok(true);
+    }
+    match fs_err::hard_link(source, target) {
+        Ok(()) => Ok(true),
+        // The file has as many names as it can have; that says nothing of the others.
+        Err(error) if error.kind() == io::ErrorKind::TooManyLinks => {
+            fs_err::copy(source, target)?;
+            Ok(true)
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StorageFull) => Err(error),
+        Err(error) if is_in_use(&error) => Err(error),
+        Err(_) => Ok(false),
     }
 }
 

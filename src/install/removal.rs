@@ -285,15 +285,7 @@ mod tests {
         fs_err::create_dir_all(site.join("tool-1.dist-info")).unwrap();
         fs_err::write(site.join("tool-1.dist-info/METADATA"), "Name: tool\nVersion: 1\n").unwrap();
         fs_err::write(site.join("tool-1.dist-info/RECORD"), record).unwrap();
-        let scheme = Scheme {
-            root: root.clone(),
-            purelib: site.clone(),
-            platlib: site,
-            scripts: root.join("Scripts"),
-            headers: root.join("Include"),
-            data: root,
-            flavour,
-        };
+        let scheme = Scheme { flavour, ..Scheme::on_windows(&root, "3.12") };
         (folder, scheme)
     }
 

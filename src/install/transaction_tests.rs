@@ -66,10 +66,6 @@ impl Files for Failing {
         }
         Disk.remove_tree(path)
     }
-
-    fn is_loaded(&self, path: &Path) -> bool {
-        Disk.is_loaded(path)
-    }
 }
 
 /// What Windows does with a library that a program has loaded: it can be renamed, and not removed.
@@ -84,18 +80,6 @@ impl Loaded {
 }
 
 impl Files for Loaded {
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Disk.rename(from, to)
-    }
-
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        Disk.create_folder(path)
-    }
-
-    fn write_durably(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        Disk.write_durably(path, bytes)
-    }
-
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         Self::refuse(path).and_then(|()| Disk.remove_file(path))
     }

@@ -48,16 +48,7 @@ fn on_windows(files: &[(&str, &str)]) -> (Result<WheelLayout, Refusal>, Scheme) 
     for name in ["python.exe", "pythonw.exe"] {
         fs_err::write(scripts.join(name), "").unwrap();
     }
-    let site = root.join("Lib").join("site-packages");
-    let scheme = Scheme {
-        root: root.clone(),
-        purelib: site.clone(),
-        platlib: site,
-        scripts,
-        headers: root.join("Include").join("site").join("python3.12"),
-        data: root,
-        flavour: Flavour::Windows,
-    };
+    let scheme = Scheme::on_windows(&root, "3.12");
     let unpacked = folder.path().join("unpacked");
     let wheel_file = ("tool-1.dist-info/WHEEL", "Wheel-Version: 1.0\n");
     let mut wheel = UnpackedWheel {

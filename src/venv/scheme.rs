@@ -105,6 +105,21 @@ impl Scheme {
         })
     }
 
+    /// That of an environment on Windows with a Python such as `3.12`; nothing of it need be there.
+    #[cfg(test)]
+    pub fn on_windows(root: &Path, python: &str) -> Self {
+        let site = root.join("Lib").join("site-packages");
+        Self {
+            root: root.to_owned(),
+            purelib: site.clone(),
+            platlib: site,
+            scripts: root.join("Scripts"),
+            headers: root.join("Include").join("site").join(format!("python{python}")),
+            data: root.to_owned(),
+            flavour: Flavour::Windows,
+        }
+    }
+
     /// The interpreter, as scripts name it.
     pub fn python(&self) -> PathBuf {
         let usual = self.scripts.join(self.flavour.python());
@@ -169,16 +184,7 @@ mod tests {
     fn the_interpreter_of_windows_is_in_scripts_or_beside() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().to_owned();
-        let site = root.join("Lib/site-packages");
-        let scheme = Scheme {
-            root: root.clone(),
-            purelib: site.clone(),
-            platlib: site,
-            scripts: root.join("Scripts"),
-            headers: root.join("Include"),
-            data: root.clone(),
-            flavour: Flavour::Windows,
-        };
+        let scheme = Scheme::on_windows(&root, "3.12");
         assert_eq!(scheme.python(), root.join("Scripts/python.exe"));
         fs_err::write(root.join("python.exe"), "").unwrap();
         assert_eq!((scheme.python(), scheme.windowed_python()), (root.join("python.exe"), root.join("python.exe")));
