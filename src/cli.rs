@@ -91,7 +91,7 @@ pub enum Command {
     /// Show or clear what is kept between runs.
     #[command(subcommand)]
     Cache(CacheCommand),
-    /// Show or check what torchfix knows of torch, CUDA, cuDNN, GPUs and indexes.
+    /// Show or check what torchfix knows of torch, CUDA, cuDNN, DLLs, GPUs and indexes.
     #[command(subcommand)]
     Manifests(ManifestsCommand),
     /// Print a completion script for a shell.
