@@ -15,14 +15,15 @@ mod runtime;
 #[path = "windows_loader/world.rs"]
 mod world;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use torchfix::loader::{Fix, Problem};
+use torchfix::loader::{Fix, LibraryReport, LoadReport, Problem};
 use torchfix::vocab::FileVersion;
 
 use pe::{Dll, I386};
-use world::{LIB, Nvidia, PYTHON, SITE, SYSTEM, VENV, World, nvidia_dlls};
+use world::{LIB, Nvidia, PYTHON, SITE, SYSTEM, VENV, World, lower, nvidia_dlls};
 
 fn in_lib(name: &str) -> PathBuf {
     Path::new(LIB).join(name)
@@ -273,6 +274,30 @@ fn a_stray_dll_that_does_not_load_is_put_aside() {
 }
 
 #[test]
+fn what_is_put_aside_comes_back_for_what_is_linked() {
+    let mut world = World::cuda(Nvidia::InWheels);
+    // cuDNN's other DLLs need the graph, but a first DLL that cannot be read does not get to them.
+    world.write(&in_lib("cudnn64_9.dll"), b"text".to_vec());
+    world.put(LIB, "cudnn_graph64_9.dll", Dll::new().imports("MSVCP140.dll", &["nowhere"]));
+    let fixed = world.fixed();
+    for name in ["cudnn64_9.dll", "cudnn_graph64_9.dll"] {
+        let position = |wanted: &str| fixed.iter().position(|name| name == wanted).unwrap();
+        assert!(position(&format!("-{name}")) < position(name), "{fixed:?}");
+    }
+}
+
+#[test]
+fn what_is_linked_keeps_what_only_it_needs() {
+    let mut world = World::cuda(Nvidia::InLib);
+    world.write(&in_lib("x.dll"), b"text".to_vec());
+    world.own("c10.dll", Dll::new().imports("y.dll", &["y"]).exports(&["c10_allocate", "#7"]));
+    world.put(&format!("{SITE}/nvidia/y/bin"), "y.dll", Dll::new().imports("x.dll", &["x"]).exports(&["y"]));
+    let fixes = world.fixes();
+    assert!(matches!(&fixes.fixes[..], [Fix::Complete { name, .. }] if name == "y.dll"), "{fixes:#?}");
+    assert!(matches!(&fixes.left[..], [left] if left.problem.to_string().contains("x.dll")), "{fixes:#?}");
+}
+
+#[test]
 fn folders_are_added_as_each_release_does() {
     let needs_x = |version: &str, folder: &str| {
         let mut world = World::cpu();
@@ -335,6 +360,23 @@ fn a_copy_in_system32_does_not_stand_for_the_environments_own() {
     assert_eq!(world.fixed(), [name]);
 }
 
+/// Whether nothing is wrong with a DLL, nor with any that it needs.
+fn does_load(report: &LoadReport, path: &Path) -> bool {
+    let mut waiting = vec![path];
+    let mut seen = BTreeSet::new();
+    while let Some(path) = waiting.pop() {
+        let is_this = |library: &&LibraryReport| lower(&library.path) == lower(path);
+        let Some(library) = report.libraries.iter().find(is_this) else { return false };
+        if !library.problems.is_empty() {
+            return false;
+        }
+        if seen.insert(path) {
+            waiting.extend(library.needs.iter().filter_map(|need| need.path.as_deref()));
+        }
+    }
+    true
+}
+
 proptest! {
     // What failed once is a test of its own.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -363,20 +405,29 @@ proptest! {
             prop_assert!(!report.chain(problem).is_empty(), "{problem}");
         }
         let before = world.problems();
-        let fixes = world.fixes().fixes;
         let mut mended = world;
-        let aside: Vec<String> = fixes.iter().map(|fix| mended.apply(fix)).filter(|name| name.starts_with('-')).collect();
-        let after = mended.problems();
-        for problem in after.iter().filter(|problem| !before.contains(problem)) {
-            let Problem::Missing { name, .. } = problem else { continue };
-            prop_assert!(!aside.contains(&format!("-{name}")), "{problem}: {fixes:#?}");
-        }
-        for fix in fixes {
-            match fix {
-                Fix::Aside { path, .. } => prop_assert!(path.starts_with(LIB)),
-                Fix::Complete { from, .. } => prop_assert!(from.starts_with(VENV)),
-                Fix::CRuntime { wheel, .. } => prop_assert_eq!(wheel, "msvc-runtime"),
+        let (mut done, mut aside) = (Vec::new(), Vec::new());
+        // As the search path is mended: what the changes bring to light is followed by others, and that has an end.
+        for round in 0.. {
+            let fixes = mended.fixes().fixes;
+            if fixes.iter().all(|fix| done.contains(fix)) {
+                break;
             }
+            prop_assert!(round < 4, "{done:#?} {fixes:#?}");
+            for fix in &fixes {
+                match fix {
+                    Fix::Aside { path, .. } => prop_assert!(path.starts_with(LIB)),
+                    Fix::Complete { from, .. } => prop_assert!(from.starts_with(VENV)),
+                    Fix::CRuntime { wheel, .. } => prop_assert_eq!(wheel, "msvc-runtime"),
+                }
+                aside.push(mended.apply(fix));
+            }
+            done.extend(fixes);
+        }
+        for problem in mended.problems().iter().filter(|problem| !before.contains(problem)) {
+            let Problem::Missing { name, .. } = problem else { continue };
+            let was_of_use = aside.contains(&format!("-{name}")) && does_load(&report, &Path::new(LIB).join(name));
+            prop_assert!(!was_of_use, "{problem}: {aside:#?}");
         }
     }
 }

@@ -80,31 +80,27 @@ pub struct Left {
 
 /// Decides what makes the problems of a report go.
 pub fn fixes(report: &LoadReport, facts: &DllFacts) -> Fixes {
-    let lib = report.torch.as_ref().map(|torch| torch.join("lib")).unwrap_or_default();
-    let mut decision = Decision {
-        report,
-        facts,
-        lib,
-        aside: Vec::new(),
-        complete: Vec::new(),
-        runtime: Vec::new(),
-        left: Vec::new(),
-        explained: BTreeSet::new(),
-    };
-    let problems: Vec<&Problem> = report.problems().collect();
-    let rest: Vec<&Problem> = problems.into_iter().filter(|problem| !decision.put_aside(problem)).collect();
-    for problem in rest {
-        if let Err(why) = decision.decide(problem) {
-            decision.left.push(Left { problem: problem.clone(), why });
+    let mut linked = BTreeSet::new();
+    loop {
+        let fixes = Decision::new(report, facts, &linked).made();
+        let names = fixes.fixes.iter().filter_map(|fix| match fix {
+            Fix::Complete { name, .. } => Some(folded(name)),
+            _ => None,
+        });
+        let known = linked.len();
+        linked.extend(names);
+        // What is linked may need what was put aside: the same is decided again, with that known.
+        if linked.len() == known {
+            return fixes;
         }
     }
-    let Decision { aside, complete, runtime, left, .. } = decision;
-    Fixes { fixes: aside.into_iter().chain(complete).chain(runtime).collect(), left }
 }
 
 struct Decision<'a> {
     report: &'a LoadReport,
     facts: &'a DllFacts,
+    /// The names of DLLs that are known to be linked into torch's `lib` folder.
+    linked: &'a BTreeSet<String>,
     /// torch's `lib` folder.
     lib: PathBuf,
     aside: Vec<Fix>,
@@ -115,7 +111,31 @@ struct Decision<'a> {
     explained: BTreeSet<String>,
 }
 
-impl Decision<'_> {
+impl<'a> Decision<'a> {
+    fn new(report: &'a LoadReport, facts: &'a DllFacts, linked: &'a BTreeSet<String>) -> Self {
+        Self {
+            report,
+            facts,
+            linked,
+            lib: report.torch.as_ref().map(|torch| torch.join("lib")).unwrap_or_default(),
+            aside: Vec::new(),
+            complete: Vec::new(),
+            runtime: Vec::new(),
+            left: Vec::new(),
+            explained: BTreeSet::new(),
+        }
+    }
+
+    fn made(mut self) -> Fixes {
+        let rest: Vec<&Problem> = self.report.problems().filter(|problem| !self.put_aside(problem)).collect();
+        for problem in rest {
+            if let Err(why) = self.decide(problem) {
+                self.left.push(Left { problem: problem.clone(), why });
+            }
+        }
+        Fixes { fixes: self.aside.into_iter().chain(self.complete).chain(self.runtime).collect(), left: self.left }
+    }
+
     fn decide(&mut self, problem: &Problem) -> Result<(), String> {
         match problem {
             Problem::Missing { name, .. } | Problem::LookupMissing { name, .. } => {

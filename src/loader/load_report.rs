@@ -66,7 +66,7 @@ pub struct LibraryCopy {
     pub path: PathBuf,
     /// Its version.
     pub version: Option<FileVersion>,
-    /// The names that it needs or looks up and that are in the environment, in lower case.
+    /// The names that it needs or looks up and that are in the environment, torch's `lib` folder included, in lower case.
     pub needs: Vec<String>,
     /// Whether torch's `lib` folder has a DLL of the same name.
     pub in_lib: bool,

@@ -58,7 +58,7 @@ impl Decision<'_> {
             if self.replacement(&path).is_some() {
                 continue;
             }
-            if !fails && self.is_needed(&path, &going) {
+            if self.is_needed_anew(&file_name(&path)) || !fails && self.is_needed(&path, &going) {
                 return None;
             }
             let importers: Vec<PathBuf> = self.importers(&path, &going).map(|library| library.path.clone()).collect();
@@ -131,14 +131,20 @@ impl Decision<'_> {
         self.report.surroundings.added.iter().any(|added| is_same_path(added, path))
     }
 
-    /// Whether a DLL that stays imports this one, or looks it up and does not work without.
+    /// Whether a DLL that stays or is linked imports this one, or looks it up and does not work without.
     fn is_needed(&self, path: &Path, going: &[PathBuf]) -> bool {
         let name = file_name(path);
         let looks_up = |library: &LibraryReport| {
             let needed = |pattern: &String| matches_name(pattern, &name);
             self.facts.lookups(&file_name(&library.path)).any(|row| !row.optional && row.names.iter().any(needed))
         };
-        self.importers(path, going).next().is_some() || self.staying(going).any(looks_up)
+        self.importers(path, going).next().is_some() || self.staying(going).any(looks_up) || self.is_needed_anew(&name)
+    }
+
+    /// Whether a DLL that is linked needs this one.
+    fn is_needed_anew(&self, name: &str) -> bool {
+        let mut linked = self.linked.iter().filter_map(|linked| self.copy(linked));
+        linked.any(|copy| copy.needs.iter().any(|need| need == name))
     }
 
     /// The DLLs that stay and import this one.

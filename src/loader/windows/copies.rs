@@ -66,13 +66,12 @@ impl<'a, F: DllFiles> Copies<'a, F> {
 
     /// What a copy needs of what the environment has: imports, what it looks up, what must be of its version.
     fn needs(&self, name: &str, image: &PeImage) -> Vec<String> {
-        let imports = image.imports.iter().chain(&image.delayed).map(|library| library.name.as_str());
-        let lookups = self.facts.lookups(name).flat_map(|row| &row.names).map(String::as_str);
-        let alike = self.facts.alike(name).into_iter().flat_map(|row| &row.names).map(String::as_str);
+        let imports = image.imports.iter().chain(&image.delayed).map(|library| folded(&library.name));
+        let imports = imports.filter(|name| self.by_name.contains_key(name) || self.in_lib.contains(name));
+        let lookups = self.facts.lookups(name).flat_map(|row| &row.names);
+        let alike = self.facts.alike(name).into_iter().flat_map(|row| &row.names);
         let names: BTreeSet<String> = imports
-            .chain(lookups)
-            .chain(alike)
-            .flat_map(|pattern| self.named(pattern))
+            .chain(lookups.chain(alike).flat_map(|pattern| self.named(pattern)))
             // What is wrong with the C runtime is a problem of its own.
             .filter(|needed| needed != name && self.facts.runtime(needed).is_none())
             .collect();
