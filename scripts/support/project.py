@@ -35,6 +35,16 @@ def tool_commands():
     return Path(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip())
 
 
+def uv_command(release):
+    """The command of a release of uv other than the newest."""
+    folder = TARGET / f"uv-{release}"
+    command = folder / "bin" / "uv"
+    if not command.exists():
+        pip = [tool_commands() / "pip", "--disable-pip-version-check", "--quiet"]
+        subprocess.run([*pip, "install", "--target", folder, f"uv=={release}"], check=True, stdout=sys.stderr)
+    return command
+
+
 def create_venv(folder, python=sys.executable):
     """An empty virtual environment; its interpreter."""
     subprocess.run([python, "-m", "venv", "--without-pip", folder], env=clean_environment(), check=True)

@@ -11,7 +11,7 @@ TITLES = {
     "noop": "nothing to do",
     "solve": "a plan, pages cached",
 }
-COLOURS = {"torchfix": "#ee4c2c", "uv": "#8a63d2", "pip": "#7f8c99"}
+COLOURS = {"torchfix": "#ee4c2c", "uv": "#8a63d2", "uv-0.12.5": "#b9a3e3", "pip": "#7f8c99"}
 
 
 def markdown(results):
