@@ -221,7 +221,7 @@ pub fn nvidia_dlls(cudnn: [u16; 4], cuda: u16) -> Vec<(&'static str, &'static st
     ]
 }
 
-pub fn lower(path: &Path) -> String {
+fn lower(path: &Path) -> String {
     path.to_str().unwrap().replace('\\', "/").to_lowercase()
 }
 

@@ -82,7 +82,7 @@ pub struct Left {
 pub fn fixes(report: &LoadReport, facts: &DllFacts) -> Fixes {
     let mut linked = BTreeSet::new();
     loop {
-        let fixes = Decision::new(report, facts, &linked).made();
+        let fixes = Decision::new(report, facts, &linked).decided();
         let names = fixes.fixes.iter().filter_map(|fix| match fix {
             Fix::Complete { name, .. } => Some(folded(name)),
             _ => None,
@@ -126,7 +126,8 @@ impl<'a> Decision<'a> {
         }
     }
 
-    fn made(mut self) -> Fixes {
+    /// Decides every problem, those first that something in the way causes.
+    fn decided(mut self) -> Fixes {
         let rest: Vec<&Problem> = self.report.problems().filter(|problem| !self.put_aside(problem)).collect();
         for problem in rest {
             if let Err(why) = self.decide(problem) {

@@ -58,7 +58,7 @@ impl Decision<'_> {
             if self.replacement(&path).is_some() {
                 continue;
             }
-            if self.is_needed_anew(&file_name(&path)) || !fails && self.is_needed(&path, &going) {
+            if self.is_needed_by_linked(&file_name(&path)) || !fails && self.is_needed(&path, &going) {
                 return None;
             }
             let importers: Vec<PathBuf> = self.importers(&path, &going).map(|library| library.path.clone()).collect();
@@ -138,11 +138,13 @@ impl Decision<'_> {
             let needed = |pattern: &String| matches_name(pattern, &name);
             self.facts.lookups(&file_name(&library.path)).any(|row| !row.optional && row.names.iter().any(needed))
         };
-        self.importers(path, going).next().is_some() || self.staying(going).any(looks_up) || self.is_needed_anew(&name)
+        self.importers(path, going).next().is_some()
+            || self.staying(going).any(looks_up)
+            || self.is_needed_by_linked(&name)
     }
 
     /// Whether a DLL that is linked needs this one.
-    fn is_needed_anew(&self, name: &str) -> bool {
+    fn is_needed_by_linked(&self, name: &str) -> bool {
         let mut linked = self.linked.iter().filter_map(|linked| self.copy(linked));
         linked.any(|copy| copy.needs.iter().any(|need| need == name))
     }
