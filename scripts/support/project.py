@@ -41,7 +41,9 @@ def uv_command(release):
     command = folder / "bin" / "uv"
     if not command.exists():
         pip = [tool_commands() / "pip", "--disable-pip-version-check", "--quiet"]
-        subprocess.run([*pip, "install", "--upgrade", "--target", folder, f"uv=={release}"], check=True, stdout=sys.stderr)
+        subprocess.run(
+            [*pip, "install", "--upgrade", "--target", folder, f"uv=={release}"], check=True, stdout=sys.stderr
+        )
     return command
 
 
