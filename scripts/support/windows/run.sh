@@ -4,6 +4,10 @@
 
 # What holds a path of this machine, or several, and is read by programs in the rig.
 path_variables=(SSL_CERT_FILE SSL_CERT_DIR PIP_CERT PIP_FIND_LINKS REQUESTS_CA_BUNDLE CURL_CA_BUNDLE UV_FIND_LINKS)
+# Where the kernel lays out memory at random, once in some thousand starts it is just where Wine needs a place of its own:
+# that program does not start (error 1359), or hangs. Some containers forbid to ask for a fixed layout.
+fixed_layout=()
+if setarch -R true 2>/dev/null; then fixed_layout=(setarch -R); fi
 # What means an environment of this machine.
 foreign_variables=(VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PYTHONHOME PYTHONPATH)
 
@@ -54,8 +58,8 @@ run() {
 start_server() {
     (
         enter_wine
-        wineserver -p60
-        timeout 60 wine cmd /c exit
+        "${fixed_layout[@]}" wineserver -p60
+        timeout 60 "${fixed_layout[@]}" wine cmd /c exit
     ) </dev/null >/dev/null 2>&1 || true
 }
 
@@ -70,7 +74,7 @@ run_program() {
         readers+=($!)
         exec {err}> >(exec cat >&2)
         readers+=($!)
-        timeout --kill-after=5 "${RIG_LIMIT:-600}" wine "$@" </dev/null 1>&"$out" 2>&"$err" || status=$?
+        timeout --kill-after=5 "${RIG_LIMIT:-600}" "${fixed_layout[@]}" wine "$@" </dev/null 1>&"$out" 2>&"$err" || status=$?
         exec {out}>&- {err}>&-
         for reader in "${readers[@]}"; do
             for ((tries = 0; tries < 20; tries++)); do
